@@ -1,0 +1,164 @@
+//! Turns published advisory files into advisories; describes what to fetch, never fetches.
+//!
+//! A source is one module and one line in [`sources`]. It says which parts it has, which documents
+//! make up a part, and gives a parser that reads those documents one file at a time from a stream.
+//! Whatever is wrong with one entry is put aside and named; the others are kept.
+
+use std::io::BufRead;
+
+use jiff::Timestamp;
+use pratique_model::{Advisory, Ecosystem, Enrichment, Note, PartId, Release};
+
+/// All sources, in the order in which `pratique db update` names them.
+pub fn sources() -> &'static [&'static dyn Source] {
+    &[]
+}
+
+/// A published feed.
+pub trait Source: Sync {
+    /// The name, `debian`; part of part names, settings and reports.
+    fn name(&self) -> &'static str;
+
+    /// Whether it brings advisories or facts about CVEs.
+    fn kind(&self) -> SourceKind;
+
+    /// The parts that can be fetched today, in a fixed order. `year` is the present year, for
+    /// sources with a part a year.
+    fn parts(&self, year: u16) -> Vec<Part>;
+
+    /// A parser for one part; each part is read by a parser of its own.
+    fn parser(&self, part: &PartId) -> Box<dyn Parser>;
+}
+
+/// What a source brings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SourceKind {
+    /// Advisories about packages.
+    Vulnerability,
+    /// Facts about CVEs.
+    Enrichment,
+}
+
+/// The unit that is fetched, parsed and committed as one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// Its name.
+    pub id: PartId,
+    /// The files it is made of, in the order in which they are parsed.
+    pub documents: Vec<Document>,
+    /// What it can speak of; decides which parts a scan needs.
+    pub covers: Coverage,
+    /// Raised when the parser's output for the same input changes; forces a new reading.
+    pub parser_version: u32,
+}
+
+/// What a part can speak of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Coverage {
+    /// Every release of one distribution, `debian`.
+    Distribution(&'static str),
+    /// One release.
+    Release(Release),
+    /// Language packages of one ecosystem.
+    Ecosystem(Ecosystem),
+    /// CVE ids of one year.
+    Year(u16),
+    /// All CVE ids.
+    AllVulnerabilities,
+}
+
+/// One file to fetch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Document {
+    /// Where upstream has it; https.
+    pub url: String,
+    /// How it is packed.
+    pub container: Container,
+    /// Whether the part is whole without it (an old Alpine branch has no `community`).
+    pub optional: bool,
+}
+
+/// How a document is packed. Unpacking is the fetcher's work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Container {
+    /// One file as it is.
+    Plain,
+    /// One file, gzip.
+    Gzip,
+    /// A zip of many files.
+    Zip,
+    /// A gzip tar of many files.
+    TarGz,
+}
+
+/// Where a parser puts what it reads.
+pub trait Sink {
+    /// Takes one advisory. An id that comes twice in a part replaces the earlier one, with a note.
+    fn advisory(&mut self, advisory: Advisory);
+
+    /// Takes one fact about a CVE.
+    fn enrichment(&mut self, enrichment: Enrichment);
+
+    /// Takes a remark for the operator; nothing was lost.
+    fn note(&mut self, note: Note);
+
+    /// Counts and names an entry that could not be read; `note.subject` is its id or place.
+    fn quarantine(&mut self, note: Note);
+}
+
+/// Reads the files of one part.
+pub trait Parser: Send {
+    /// Whether a file of a zip or tar is worth opening; asked before [`Self::file`].
+    fn wants(&self, path: &str) -> bool {
+        let _ = path;
+        true
+    }
+
+    /// Reads one file. `path` is the path inside the container, or the document's file name for a
+    /// plain or gzip document; `content` is already unpacked.
+    ///
+    /// # Errors
+    /// [`FeedError`] when the file as a whole is not what it should be; the part then fails and the
+    /// old data stays. One bad entry is no error: it goes to [`Sink::quarantine`].
+    fn file(
+        &mut self,
+        path: &str,
+        content: &mut dyn BufRead,
+        sink: &mut dyn Sink,
+    ) -> Result<(), FeedError>;
+
+    /// Called after the last file; gives what was kept back until then.
+    ///
+    /// # Errors
+    /// [`FeedError`] when the files together do not make sense (none was of the expected form).
+    fn finish(&mut self, sink: &mut dyn Sink) -> Result<Summary, FeedError>;
+}
+
+/// What is known of a part after it was read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// The upstream's own date of the data, where it carries one.
+    pub as_of: Option<Timestamp>,
+}
+
+/// A file that is not what it should be.
+#[derive(Debug, thiserror::Error)]
+pub enum FeedError {
+    /// Reading from the stream went wrong.
+    #[error("{path}: reading")]
+    Read {
+        /// The file.
+        path: String,
+        /// What went wrong.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The file as a whole has not the expected form.
+    #[error("{path}: {problem}")]
+    Form {
+        /// The file.
+        path: String,
+        /// What was expected and what stands there.
+        problem: String,
+    },
+}
