@@ -22,7 +22,8 @@ pub struct Package {
     /// The version as the ecosystem's own tool prints it: dpkg's `Version`, apk's with `-rN`,
     /// rpm's `[EPOCH:]VERSION-RELEASE` (epoch 0 left out), Go modules' with `v`, `stdlib` without.
     pub version: String,
-    /// The architecture in the ecosystem's words, `amd64`, `x86_64`, `noarch`; `None` for languages.
+    /// The architecture in the ecosystem's words, `amd64`, `x86_64`, `noarch`; `None` for
+    /// languages.
     pub arch: Option<String>,
     /// The source package. Distro packages always have one (their own name and version when their
     /// record names none); `None` for languages. For rpm the version is `VERSION-RELEASE` of the

@@ -1,0 +1,73 @@
+//! What the tests need from the machine, and how it comes there.
+//!
+//! Debian packages by name, tools of cargo into a cache folder outside the checkout. Without root
+//! nothing is installed: the one command to run is printed instead.
+
+use std::env;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use crate::step::{self, Tally};
+
+/// Debian packages whose programs the tests call, with one program of each to look for.
+const PACKAGES: &[(&str, &str)] =
+    &[("rpm", "rpm"), ("time", "time"), ("zstd", "zstd"), ("binutils", "readelf")];
+
+/// The version of cargo-deny that reads our `deny.toml`.
+const CARGO_DENY_VERSION: &str = "0.18.9";
+
+/// Installs what is missing. A package that cannot be installed is a failed step.
+pub(crate) fn install() -> Tally {
+    let missing: Vec<&str> = PACKAGES
+        .iter()
+        .filter(|(_, program)| !is_in_path(program))
+        .map(|(package, _)| *package)
+        .collect();
+    if missing.is_empty() {
+        return Tally::default();
+    }
+    let is_root = env::var("USER").is_ok_and(|user| user == "root") || effective_user_is_root();
+    if !is_root || !is_in_path("apt-get") {
+        println!("missing for the tests: run `apt-get install -y {}` as root", missing.join(" "));
+        return Tally { passed: 0, failed: 1 };
+    }
+    let mut tally = step::check("apt-get update", Command::new("apt-get").args(["update", "-qq"]));
+    let mut install = Command::new("apt-get");
+    install.args(["install", "-y", "-qq", "--no-install-recommends"]).args(&missing);
+    install.env("DEBIAN_FRONTEND", "noninteractive").stdout(Stdio::null());
+    tally.add(step::check(&format!("apt-get install {}", missing.join(" ")), &mut install));
+    tally
+}
+
+/// A `cargo deny` command, installed into the component cache first if need be.
+pub(crate) fn cargo_deny() -> (Tally, Command) {
+    let root = component_cache().join(format!("cargo-deny-{CARGO_DENY_VERSION}"));
+    let program = root.join("bin/cargo-deny");
+    let mut tally = Tally::default();
+    if !program.exists() {
+        let mut install = Command::new("cargo");
+        install.args(["install", "--quiet", "--locked", "cargo-deny", "--version"]);
+        install.arg(CARGO_DENY_VERSION).arg("--root").arg(&root);
+        install.env_remove("CARGO_TARGET_DIR");
+        tally.add(step::check("install cargo-deny", &mut install));
+    }
+    (tally, Command::new(program))
+}
+
+/// Where real components are kept between runs: `$XDG_CACHE_HOME/pratique-components`.
+pub(crate) fn component_cache() -> PathBuf {
+    let cache = env::var_os("XDG_CACHE_HOME")
+        .map(PathBuf::from)
+        .or_else(|| env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache")));
+    cache.unwrap_or_else(env::temp_dir).join("pratique-components")
+}
+
+/// Whether a program is in one of the folders of `PATH`.
+pub(crate) fn is_in_path(program: &str) -> bool {
+    let path = env::var_os("PATH").unwrap_or_default();
+    env::split_paths(&path).any(|folder| folder.join(program).is_file())
+}
+
+fn effective_user_is_root() -> bool {
+    Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout.trim_ascii() == b"0")
+}

@@ -1,0 +1,79 @@
+//! `cargo xtask test`, which is all that CI calls, and `cargo xtask quick`.
+
+use std::path::Path;
+use std::process::Command;
+
+use crate::machine;
+use crate::step::{self, Tally};
+
+/// Runs everything; the last line is `N passed, N failed`.
+pub(crate) fn run(root: &Path, flags: &[&str]) -> Result<(), String> {
+    let is_installing = match flags {
+        [] => true,
+        ["--no-install"] => false,
+        _ => return Err(format!("test: unknown flags: {}", flags.join(" "))),
+    };
+    let mut tally = Tally::default();
+    if is_installing {
+        tally.add(machine::install());
+    }
+    tally.add(formatting(root));
+    tally.add(lints(root));
+    tally.add(step::tests(
+        "tests",
+        cargo(root).args(["test", "--workspace", "--no-fail-fast", "--quiet"]),
+    ));
+    tally.add(documentation(root));
+    if is_installing {
+        tally.add(licences(root));
+    }
+    println!("{} passed, {} failed", tally.passed, tally.failed);
+    if tally.failed == 0 { Ok(()) } else { Err("not everything passed".to_owned()) }
+}
+
+/// Formatting, lints and the tests that need no corpus; under two minutes when warm.
+pub(crate) fn quick(root: &Path) -> Result<(), String> {
+    let mut tally = formatting(root);
+    tally.add(lints(root));
+    tally.add(step::tests(
+        "unit tests",
+        cargo(root)
+            .args(["test", "--workspace", "--lib", "--bins", "--quiet"])
+            .env_remove("PRATIQUE_CORPUS"),
+    ));
+    println!("{} passed, {} failed", tally.passed, tally.failed);
+    if tally.failed == 0 { Ok(()) } else { Err("not everything passed".to_owned()) }
+}
+
+fn formatting(root: &Path) -> Tally {
+    step::check("formatting", cargo(root).args(["fmt", "--all", "--check"]))
+}
+
+fn lints(root: &Path) -> Tally {
+    step::check(
+        "lints",
+        cargo(root).args(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]),
+    )
+}
+
+fn documentation(root: &Path) -> Tally {
+    step::check(
+        "documentation",
+        cargo(root)
+            .args(["doc", "--workspace", "--no-deps", "--document-private-items", "--quiet"])
+            .env("RUSTDOCFLAGS", "-D warnings"),
+    )
+}
+
+fn licences(root: &Path) -> Tally {
+    let (mut tally, mut deny) = machine::cargo_deny();
+    let arguments = ["--all-features", "check", "bans", "licenses", "sources"];
+    tally.add(step::check("cargo deny", deny.current_dir(root).args(arguments)));
+    tally
+}
+
+fn cargo(root: &Path) -> Command {
+    let mut command = Command::new("cargo");
+    command.current_dir(root);
+    command
+}
