@@ -4,6 +4,10 @@
 //! make up a part, and gives a parser that reads those documents one file at a time from a stream.
 //! Whatever is wrong with one entry is put aside and named; the others are kept.
 
+#[cfg(test)]
+mod collector;
+mod osv;
+
 use std::io::BufRead;
 
 use jiff::Timestamp;
@@ -11,7 +15,8 @@ use pratique_model::{Advisory, Ecosystem, Enrichment, Note, PartId, Release};
 
 /// All sources, in the order in which `pratique db update` names them.
 pub fn sources() -> &'static [&'static dyn Source] {
-    &[]
+    const SOURCES: [&dyn Source; 1] = [&osv::Osv];
+    &SOURCES
 }
 
 /// A published feed.

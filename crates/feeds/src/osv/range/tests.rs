@@ -1,0 +1,93 @@
+use super::*;
+
+/// Events as `i1.0 f2.0 l3.0 m4.0`: introduced, fixed, last affected, limit.
+fn list(kind: &str, events: &str) -> EventRange {
+    let events = events.split_whitespace().map(|word| {
+        let version = Some(word[1..].to_owned());
+        match &word[..1] {
+            "i" => Event { introduced: version, ..Event::default() },
+            "f" => Event { fixed: version, ..Event::default() },
+            "l" => Event { last_affected: version, ..Event::default() },
+            _ => Event { limit: version, ..Event::default() },
+        }
+    });
+    EventRange { kind: kind.to_owned(), events: events.collect() }
+}
+
+/// Intervals as `1.0..2.0` (fixed), `1.0..=2.0` (last affected), `..` (all).
+fn text(ranges: &[Range]) -> String {
+    let texts: Vec<String> = ranges
+        .iter()
+        .map(|range| {
+            let from = range.introduced.as_deref().unwrap_or_default();
+            match (&range.fixed, &range.last_affected) {
+                (Some(fixed), None) => format!("{from}..{fixed}"),
+                (None, Some(last)) => format!("{from}..={last}"),
+                (None, None) => format!("{from}.."),
+                (Some(_), Some(_)) => "both ends".to_owned(),
+            }
+        })
+        .collect();
+    texts.join(" ")
+}
+
+#[track_caller]
+fn check(events: &str, expected: &str) -> Ranges {
+    let all = intervals(&[list("SEMVER", events)], Scheme::Semver);
+    assert_eq!(text(&all.ranges), expected, "{events}");
+    all
+}
+
+#[test]
+fn one_list_opens_and_closes_many_times() {
+    check("i0", "..");
+    check("i0 f1.2.0", "..1.2.0");
+    check("i0.0.0-0 f1.2.0", "..1.2.0");
+    check("i1.0.0 l1.2.0", "1.0.0..=1.2.0");
+    check("i0 f1.2.0 i2.0.0 f2.1.0 i3.0.0", "..1.2.0 2.0.0..2.1.0 3.0.0..");
+}
+
+#[test]
+fn order_of_events_does_not_matter() {
+    check("f2.1.0 i2.0.0 f1.2.0 i0", "..1.2.0 2.0.0..2.1.0");
+    check("i2.0.0 i0 f2.1.0 l1.9.0", "..=1.9.0 2.0.0..2.1.0");
+    check("f1.2.0 i0", "..1.2.0");
+}
+
+#[test]
+fn what_is_open_or_closed_already_stays_so() {
+    check("i0 i1.0.0 f2.0.0", "..2.0.0");
+    check("i0 f1.0.0 f2.0.0", "..1.0.0");
+    check("i1.0.0 f1.0.0", "1.0.0..1.0.0");
+    check("i0 f1.0.0 i1.0.0 f2.0.0", "..1.0.0 1.0.0..2.0.0");
+}
+
+#[test]
+fn a_range_without_introduced_speaks_from_the_beginning_and_is_said() {
+    let all = check("f1.2.0", "..1.2.0");
+    assert_eq!(all.oddities, ["a range has no `introduced` event"]);
+    let empty = check("", "");
+    assert_eq!(empty.oddities, ["a range has no events"]);
+}
+
+#[test]
+fn a_limit_ends_what_has_no_end() {
+    check("i0 m3.0.0", "..3.0.0");
+    check("i0 m3.0.0 m4.0.0", "..4.0.0");
+    check("i0 f2.0.0 m3.0.0", "..2.0.0");
+    check("i0 m*", "..");
+}
+
+#[test]
+fn git_ranges_are_skipped_and_said() {
+    let lists = [list("GIT", "i0 fabcdef"), list("ECOSYSTEM", "i0 f1.0.0")];
+    let all = intervals(&lists, Scheme::Semver);
+    assert_eq!((text(&all.ranges).as_str(), all.skipped_git), ("..1.0.0", true));
+}
+
+#[test]
+fn several_lists_add_up() {
+    let lists = [list("SEMVER", "i0 f1.0.0"), list("ECOSYSTEM", "i2.0.0 l2.5.0")];
+    let all = intervals(&lists, Scheme::Semver);
+    assert_eq!(text(&all.ranges), "..1.0.0 2.0.0..=2.5.0");
+}
