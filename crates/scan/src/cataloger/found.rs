@@ -1,0 +1,174 @@
+//! What a cataloger found in one file.
+//!
+//! These are the rows of the layer cache, hence serialisable; they say nothing of the file's own
+//! path, which the layer already knows.
+
+use pratique_model::Ecosystem;
+use serde::{Deserialize, Serialize};
+
+/// How many problems of one file are kept; the rest are counted in a last one.
+const PROBLEMS_MAX: usize = 20;
+
+/// How long the text of one problem may be, in bytes: problems quote the file.
+const PROBLEM_BYTES_MAX: usize = 400;
+
+/// One package as one file proves it. Empty `Option`s mean that the record does not say.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Evidence {
+    /// The family.
+    #[serde(with = "ecosystem_text")]
+    pub(crate) ecosystem: Ecosystem,
+    /// As in [`pratique_model::Package::name`].
+    pub(crate) name: String,
+    /// As in [`pratique_model::Package::version`].
+    pub(crate) version: String,
+    /// As in [`pratique_model::Package::arch`].
+    pub(crate) arch: Option<String>,
+    /// Name and version of the source package, as in [`pratique_model::SourcePackage`].
+    pub(crate) source: Option<(String, String)>,
+    /// The rpm module label.
+    pub(crate) module: Option<String>,
+    /// Who built it.
+    pub(crate) vendor: Option<String>,
+    /// `linux/amd64`, as in [`pratique_model::Package::built_for`].
+    pub(crate) built_for: Option<String>,
+    /// Where inside the file it was found, for nested archives: `BOOT-INF/lib/a.jar`, or
+    /// `inner.jar!/META-INF/lib/b.jar`. The report's path is then `file!/inside`.
+    pub(crate) inside: Option<String>,
+}
+
+impl Evidence {
+    /// A package with a name and a version, and nothing else known.
+    pub(crate) fn new(
+        ecosystem: Ecosystem,
+        name: impl Into<String>,
+        version: impl Into<String>,
+    ) -> Self {
+        Self {
+            ecosystem,
+            name: name.into(),
+            version: version.into(),
+            arch: None,
+            source: None,
+            module: None,
+            vendor: None,
+            built_for: None,
+            inside: None,
+        }
+    }
+}
+
+/// All that one cataloger found in one file.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Found {
+    /// The packages, in the file's order; doubles are united later.
+    pub(crate) packages: Vec<Evidence>,
+    /// Which files distro packages own.
+    pub(crate) owned: Vec<Owned>,
+    /// What was not understood, one clause each; use [`Self::problem`].
+    pub(crate) problems: Vec<String>,
+}
+
+/// The files of one distro package.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Owned {
+    /// The package's name.
+    pub(crate) package: String,
+    /// [`path_hash`] of each of its files; directories may be among them.
+    pub(crate) files: Vec<u64>,
+}
+
+impl Found {
+    /// Adds a package.
+    pub(crate) fn push(&mut self, evidence: Evidence) {
+        self.packages.push(evidence);
+    }
+
+    /// Tells what was not understood, one clause; what it quotes from the file is cut to
+    /// a few hundred bytes, and after twenty problems the rest are dropped.
+    pub(crate) fn problem(&mut self, text: impl Into<String>) {
+        match self.problems.len() {
+            count if count < PROBLEMS_MAX => {
+                let mut text = text.into();
+                text.truncate(text.floor_char_boundary(PROBLEM_BYTES_MAX));
+                self.problems.push(text);
+            }
+            PROBLEMS_MAX => self.problems.push("more problems of this file are not listed".into()),
+            _ => {}
+        }
+    }
+
+    /// Whether nothing at all was found.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.packages.is_empty() && self.owned.is_empty() && self.problems.is_empty()
+    }
+}
+
+/// A stable 64-bit name for a path, FNV-1a over its normal form.
+///
+/// The normal form has no leading `/` or `./`, and `bin`, `sbin`, `lib*` at the root stand under
+/// `usr`: on a merged root both spellings are one file, and a package's list may have either.
+/// Where the root is not merged, two different files would have to differ in nothing but `usr/`.
+/// One collision in a million files has a chance below 10⁻⁷.
+pub(crate) fn path_hash(path: &str) -> u64 {
+    let path = path.strip_prefix('.').filter(|rest| rest.starts_with('/')).unwrap_or(path);
+    let path = path.trim_start_matches('/');
+    let top = path.split('/').next().unwrap_or("");
+    let prefix = match top {
+        "bin" | "sbin" | "lib" | "lib32" | "lib64" | "libx32" => "usr/",
+        _ => "",
+    };
+    prefix.bytes().chain(path.bytes()).fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    })
+}
+
+mod ecosystem_text {
+    //! [`Ecosystem`] as its text form, since the types of `model` are no wire format.
+
+    use pratique_model::Ecosystem;
+    use serde::de::Error as _;
+    use serde::{Deserialize as _, Deserializer, Serializer};
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+    pub(super) fn serialize<S: Serializer>(
+        ecosystem: &Ecosystem,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(ecosystem.as_str())
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Ecosystem, D::Error> {
+        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        text.parse().map_err(D::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_has_one_hash_however_it_is_spelt() {
+        let expected = path_hash("usr/lib/python3/six.py");
+        for path in ["/usr/lib/python3/six.py", "./lib/python3/six.py", "/lib/python3/six.py"] {
+            assert_eq!(path_hash(path), expected, "{path}");
+        }
+        for path in ["/opt/lib/python3/six.py", "usr/lib/python3/six.pyc", "libs/python3/six.py"] {
+            assert_ne!(path_hash(path), expected, "{path}");
+        }
+        assert_ne!(path_hash(".bashrc"), path_hash("bashrc"));
+    }
+
+    #[test]
+    fn problems_of_one_file_are_bounded() {
+        let mut found = Found::default();
+        for _ in 0..1000 {
+            found.problem("ä".repeat(1000));
+        }
+        assert_eq!(found.problems.len(), PROBLEMS_MAX + 1);
+        assert!(found.problems.iter().all(|problem| problem.len() <= PROBLEM_BYTES_MAX));
+    }
+}
