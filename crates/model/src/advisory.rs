@@ -74,8 +74,9 @@ pub struct Affected {
     pub versions: Vec<String>,
     /// The publisher's severity for this package, before the advisory's.
     pub severity: Option<Severity>,
-    /// The rpm module stream that the statement is limited to, `nodejs:18`; `None`: plain packages
-    /// only.
+    /// The rpm module stream that the statement is limited to, `nodejs:18`; `*`: the package is
+    /// modular, of which stream the publisher does not say, so any stream is meant; `None`: plain
+    /// packages only.
     pub module: Option<String>,
     /// Architectures that it is limited to, in the ecosystem's words; empty: all.
     pub arches: Vec<String>,

@@ -27,8 +27,8 @@ impl Distro {
     ///
     /// Debian, AlmaLinux, Rocky and Red Hat's family: the major version; Alpine: `major.minor` or
     /// `edge`; Wolfi and Chainguard: the bare id; Ubuntu, Mariner, Azure Linux and all others: the
-    /// version as written. A Debian without version (testing, unstable) is `debian:sid` or its
-    /// codename.
+    /// version as written. A Debian without version (testing, unstable) has the number of
+    /// its codename, `forky` is `debian:14`; without a codename it is `debian:sid`.
     pub fn release(&self) -> Release {
         let first = |count: usize| -> String {
             self.version.split('.').take(count).collect::<Vec<_>>().join(".")
@@ -36,7 +36,8 @@ impl Distro {
         match self.id.as_str() {
             "wolfi" | "chainguard" => Release::new(&self.id, ""),
             "debian" if self.version.is_empty() => {
-                Release::new("debian", self.codename.as_deref().unwrap_or("sid"))
+                let codename = self.codename.as_deref().unwrap_or("sid");
+                Release::debian(codename).unwrap_or_else(|| Release::new("debian", codename))
             }
             "debian" | "almalinux" | "rocky" | "rhel" | "centos" | "ol" | "fedora" => {
                 Release::new(&self.id, &first(1))
