@@ -4,9 +4,13 @@
 //! make up a part, and gives a parser that reads those documents one file at a time from a stream.
 //! Whatever is wrong with one entry is put aside and named; the others are kept.
 
+mod alpine;
 #[cfg(test)]
 mod collector;
+mod debian;
+mod json;
 mod osv;
+mod text;
 
 use std::io::BufRead;
 
@@ -15,7 +19,8 @@ use pratique_model::{Advisory, Ecosystem, Enrichment, Note, PartId, Release};
 
 /// All sources, in the order in which `pratique db update` names them.
 pub fn sources() -> &'static [&'static dyn Source] {
-    const SOURCES: [&dyn Source; 1] = [&osv::Osv];
+    const SOURCES: [&dyn Source; 5] =
+        [&debian::Debian, &alpine::ALPINE, &alpine::WOLFI, &alpine::CHAINGUARD, &osv::Osv];
     &SOURCES
 }
 
@@ -98,7 +103,10 @@ pub enum Container {
 
 /// Where a parser puts what it reads.
 pub trait Sink {
-    /// Takes one advisory. An id that comes twice in a part replaces the earlier one, with a note.
+    /// Takes one advisory. A source that publishes by package gives the same id once for each
+    /// package: then `affected`, `vulnerabilities` and `aliases` are united, and of the other
+    /// fields the first one that is set stays. Feeds say them alike for one id; a contradiction
+    /// between two severities is worth a note.
     fn advisory(&mut self, advisory: Advisory);
 
     /// Takes one fact about a CVE.
@@ -166,4 +174,10 @@ pub enum FeedError {
         /// What was expected and what stands there.
         problem: String,
     },
+}
+
+impl FeedError {
+    pub(crate) fn form(path: &str, problem: String) -> Self {
+        Self::Form { path: path.to_owned(), problem }
+    }
 }
