@@ -1,6 +1,7 @@
 //! The matcher's answer.
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 
 use crate::{Cvss, Ecosystem, Epss, KnownExploited, PartId, Release, Severity, Status};
 
@@ -157,9 +158,25 @@ pub struct Assessment {
     pub unassessed: Vec<Unassessed>,
     /// The parts that were asked, sorted.
     pub data: Vec<DataPart>,
+    /// The last day of the distribution's security support, if it is over.
+    pub end_of_life: Option<Date>,
 }
 
 impl Suppression {
+    /// All reasons, in the order of their declaration.
+    pub const ALL: [Self; 10] = [
+        Self::NotAffected,
+        Self::Undetermined,
+        Self::Unimportant,
+        Self::Ignored,
+        Self::Informational,
+        Self::Withdrawn,
+        Self::OtherPlatform,
+        Self::IgnoredStatus,
+        Self::NoFix,
+        Self::BelowSeverity,
+    ];
+
     /// The text form, as `suppressed[].reason` of the report has it.
     pub const fn as_str(self) -> &'static str {
         match self {
