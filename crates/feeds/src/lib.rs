@@ -4,6 +4,7 @@
 //! make up a part, and gives a parser that reads those documents one file at a time from a stream.
 //! Whatever is wrong with one entry is put aside and named; the others are kept.
 
+mod almalinux;
 mod alpine;
 #[cfg(test)]
 mod collector;
@@ -19,9 +20,15 @@ use pratique_model::{Advisory, Ecosystem, Enrichment, Note, PartId, Release};
 
 /// All sources, in the order in which `pratique db update` names them.
 pub fn sources() -> &'static [&'static dyn Source] {
-    const SOURCES: [&dyn Source; 5] =
-        [&debian::Debian, &alpine::ALPINE, &alpine::WOLFI, &alpine::CHAINGUARD, &osv::Osv];
-    &SOURCES
+    const SOURCES: &[&dyn Source] = &[
+        &debian::Debian,
+        &alpine::ALPINE,
+        &alpine::WOLFI,
+        &alpine::CHAINGUARD,
+        &almalinux::AlmaLinux,
+        &osv::Osv,
+    ];
+    SOURCES
 }
 
 /// A published feed.

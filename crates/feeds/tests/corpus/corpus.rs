@@ -1,7 +1,7 @@
 //! Where the corpus lies, and a sink that keeps what a part gives.
 
 use std::fs::File;
-use std::io::BufReader;
+use std::io::{BufReader, Read as _};
 use std::path::PathBuf;
 
 use pratique_feeds::{Container, Document, Part, Sink, Source, Summary, sources};
@@ -65,14 +65,29 @@ pub(crate) fn file_of(document: &Document) -> Option<PathBuf> {
     Some(feeds()?.join(path)).filter(|path| path.exists())
 }
 
-/// Reads the plain documents of a part; `None` when the corpus is not there.
+/// Reads a part; `None` when the corpus is not there. A document that the corpus lacks must be an
+/// optional one.
 pub(crate) fn read(name: &str) -> Option<Read> {
     feeds()?;
     let part = part(name);
     let mut read = Read::default();
     let mut parser = source(part.id.source()).parser(&part.id);
     for document in &part.documents {
-        assert_eq!(document.container, Container::Plain, "{}", document.url);
+        let wants = |path: &str| parser.wants(path);
+        let mut wanted = Vec::new();
+        if document.container != Container::Plain {
+            each_file(document, &mut |path, content| {
+                if wants(path) {
+                    let mut bytes = Vec::new();
+                    content.read_to_end(&mut bytes).expect("the file is read");
+                    wanted.push((path.to_owned(), bytes));
+                }
+            });
+            for (path, bytes) in wanted {
+                parser.file(&path, &mut &bytes[..], &mut read).expect("the file is read");
+            }
+            continue;
+        }
         let file = file_of(document).unwrap_or_else(|| panic!("{} is missing", document.url));
         let mut content = BufReader::new(File::open(&file).expect("the file can be opened"));
         let path = document.url.rsplit('/').next().unwrap_or_default();
@@ -80,6 +95,54 @@ pub(crate) fn read(name: &str) -> Option<Read> {
     }
     read.summary = parser.finish(&mut read).expect("the part is whole");
     Some(read)
+}
+
+/// Gives `each` every file of a zip or tar, with its path.
+pub(crate) fn each_file(document: &Document, each: &mut dyn FnMut(&str, &mut dyn std::io::Read)) {
+    let file = file_of(document).unwrap_or_else(|| panic!("{} is missing", document.url));
+    let file = File::open(&file).expect("the file can be opened");
+    match document.container {
+        Container::Zip => {
+            let mut archive = zip::ZipArchive::new(file).expect("the file is a zip");
+            for index in 0..archive.len() {
+                let mut member = archive.by_index(index).expect("the member can be opened");
+                let path = member.name().expect("the name is text").into_owned();
+                each(&path, &mut member);
+            }
+        }
+        Container::TarGz => {
+            each_tar_member(&mut flate2::bufread::MultiGzDecoder::new(BufReader::new(file)), each);
+        }
+        other => panic!("{}: {other:?} is no archive", document.url),
+    }
+}
+
+/// Walks a ustar archive of regular files with names under 100 bytes, which is what the corpus has.
+fn each_tar_member(
+    content: &mut dyn std::io::Read,
+    each: &mut dyn FnMut(&str, &mut dyn std::io::Read),
+) {
+    const BLOCK: u64 = 512;
+    let mut header = [0_u8; 512];
+    loop {
+        content.read_exact(&mut header).expect("a tar header");
+        if header.iter().all(|byte| *byte == 0) {
+            return;
+        }
+        let text = |from: usize, to: usize| {
+            let field: Vec<u8> =
+                header[from..to].iter().copied().take_while(|it| *it != 0).collect();
+            String::from_utf8(field).expect("the field is text")
+        };
+        let size = u64::from_str_radix(text(124, 136).trim(), 8).expect("a size in octal");
+        let mut member = content.take(size);
+        if matches!(header[156], 0 | b'0') {
+            each(&text(0, 100), &mut member);
+        }
+        std::io::copy(&mut member, &mut std::io::sink()).expect("the rest of the member");
+        let padding = (BLOCK - size % BLOCK) % BLOCK;
+        std::io::copy(&mut content.take(padding), &mut std::io::sink()).expect("the padding");
+    }
 }
 
 impl Read {

@@ -4,6 +4,7 @@
 //! out is counted against a count made by another route (plain text search, or untyped JSON).
 //! Runs when `PRATIQUE_CORPUS` names the corpus.
 
+mod almalinux;
 mod alpine;
 mod corpus;
 mod debian;
