@@ -1,6 +1,9 @@
 //! Catalogers of the distributions' package databases.
 
+mod apk;
+mod dpkg;
+
 use crate::cataloger::Cataloger;
 
 /// The distributions' catalogers, in a fixed order.
-pub(crate) const CATALOGERS: &[&dyn Cataloger] = &[];
+pub(crate) const CATALOGERS: &[&dyn Cataloger] = &[&dpkg::Dpkg, &apk::Apk];
