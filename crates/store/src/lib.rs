@@ -1,1 +1,34 @@
-//! Seam only.
+//! What Pratique remembers: so far the advisories and the facts about CVEs.
+//!
+//! One embedded SQLite file. Any number of processes read it while one writes; a reader sees every
+//! part as it was before or after an update, never in between. Calls block: asynchronous rooms call
+//! them from a blocking thread, and every thread opens a [`Database`] of its own.
+//!
+//! The rest of the workspace speaks to [`Database`] in types of `model`; SQL, rows and their
+//! encodings do not leave this crate.
+
+mod apply;
+mod change;
+#[cfg(test)]
+mod conformance;
+mod database;
+mod encoding;
+mod error;
+mod facts;
+mod lock;
+mod part;
+mod query;
+mod read;
+mod record;
+mod schema;
+mod stage;
+mod term;
+mod write;
+
+pub use apply::{Applied, CommitOptions};
+pub use change::{Change, ChangeKind};
+pub use database::{Access, Database, Hold};
+pub use error::{Cause, StoreError};
+pub use part::PartState;
+pub use query::{AdvisoryKey, Facts, StoredAdvisory, StoredAffected, VendorSeverity};
+pub use stage::{KeptNote, Staging};

@@ -1,0 +1,454 @@
+//! Makes what was staged the new state of its part: all of it in one transaction, or nothing.
+//!
+//! First the waiting entries are held against the stored ones by hash, without writing; then the
+//! guards decide whether the feed can be trusted; then what differs is written, with the typed
+//! changes, the fingerprint and the times. Content that is the same leaves every row but the
+//! part's own alone, and the generation stays.
+
+use std::cell::RefCell;
+
+use jiff::Timestamp;
+use rusqlite::{Connection, TransactionBehavior, params};
+
+use pratique_model::{Advisory, Ecosystem, Release};
+
+use crate::change::{ChangeKind, Difference, differences};
+use crate::error::Doing as _;
+use crate::read::RowReader;
+use crate::record::{self, Hashes};
+use crate::stage::{Entry, Staging};
+use crate::term::TermReader;
+use crate::write::{AdvisoryWriter, GONE};
+use crate::{Database, StoreError, facts, part};
+
+/// By which share of its entries a part may shrink before the feed is taken for broken, in percent;
+/// from the design (updater, *Parse and apply*).
+const SHRINK_PERCENT_MAX: u64 = 20;
+
+/// How many entries a part may lose whatever their share: in a feed of a handful, one entry taken
+/// back is no sign of a broken feed.
+const SHRINK_FREE: u64 = 2;
+
+/// Which share of a feed's entries may be unreadable before all of it is taken for broken, in
+/// percent; from the design (updater, *Parse and apply*).
+const BAD_PERCENT_MAX: u64 = 1;
+
+/// How many unreadable entries never fail a part that has others: one bad entry must not cost the
+/// rest of a small feed.
+const BAD_FREE: u64 = 1;
+
+/// What is written down with the content.
+#[derive(Clone, Debug)]
+pub struct CommitOptions {
+    /// What the fetcher will know a new version by.
+    pub fingerprint: Option<String>,
+    /// The version of the parser that read it.
+    pub parser_version: u32,
+    /// The upstream's own date of the data; without one `now` is taken.
+    pub as_of: Option<Timestamp>,
+    /// The time of this update.
+    pub now: Timestamp,
+    /// Releases and ecosystems that the part speaks of even if it names no package of them.
+    pub covers: Vec<(Ecosystem, Option<Release>)>,
+    /// Accepts a feed that shrank or has many unreadable entries.
+    pub force: bool,
+}
+
+/// What a commit changed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Applied {
+    /// The part's generation now.
+    pub generation: u64,
+    /// Whether this was the part's first load.
+    pub is_baseline: bool,
+    /// Advisories or facts that the part holds now.
+    pub entries: u64,
+    /// Those that were not there before.
+    pub new: u64,
+    /// Those that say something else.
+    pub changed: u64,
+    /// Those that are gone.
+    pub withdrawn: u64,
+    /// Those that say the same.
+    pub unchanged: u64,
+    /// Entries that could not be read.
+    pub quarantined: u64,
+}
+
+impl Applied {
+    /// Whether anything differs from before.
+    pub fn is_changed(&self) -> bool {
+        self.is_baseline || self.new + self.changed + self.withdrawn > 0
+    }
+}
+
+impl Database {
+    /// Makes what was staged the new state of its part.
+    ///
+    /// # Errors
+    /// Nothing is written when there is one. [`StoreError::Shrunk`] and [`StoreError::TooManyBad`]
+    /// when the feed looks broken (not with `force`); what [`Staging::check`] tells;
+    /// [`StoreError::ReadOnly`], [`StoreError::Statement`].
+    pub fn commit(
+        &mut self,
+        mut staging: Staging,
+        options: &CommitOptions,
+    ) -> Result<Applied, StoreError> {
+        self.require_writer()?;
+        staging.finish()?;
+        let result = self.commit_finished(&mut staging, options);
+        if result.is_err() {
+            self.terms.borrow_mut().clear();
+        }
+        result
+    }
+
+    fn commit_finished(
+        &mut self,
+        staging: &mut Staging,
+        options: &CommitOptions,
+    ) -> Result<Applied, StoreError> {
+        let doing = "committing a part";
+        let tx = self
+            .connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .doing(doing)?;
+        // Reading goes through the same connection, and so through this transaction.
+        let number = part::ensure(&tx, staging.part())?;
+        let before: (u64, u64) = tx
+            .query_row("SELECT generation, entries FROM part WHERE id = ?1", [number], |row| {
+                Ok((row.get::<_, i64>(0)?.cast_unsigned(), row.get::<_, i64>(1)?.cast_unsigned()))
+            })
+            .doing(doing)?;
+        let (generation, entries_before) = before;
+        let round = Round {
+            connection: &tx,
+            part: number,
+            is_baseline: generation == 0,
+            generation: generation + 1,
+            now: options.now.as_microsecond(),
+            terms: RefCell::default(),
+        };
+        let plan = Plan::make(&round, staging)?;
+        let entries = plan.entries + staging.fact_count();
+        if !options.force {
+            guard(staging, entries_before, entries)?;
+        }
+        let mut applied = plan.apply(&round, staging, &options.covers)?;
+        facts::apply(&round, staging, &mut applied)?;
+        applied.is_baseline = round.is_baseline;
+        applied.quarantined = staging.quarantined();
+        applied.generation = if applied.is_changed() { round.generation } else { generation };
+        if round.is_baseline {
+            round.baseline(applied.entries)?;
+        }
+        round.write_part(staging, &applied, options)?;
+        tx.commit().doing(doing)?;
+        Ok(applied)
+    }
+}
+
+/// What holds for all of one commit.
+pub(crate) struct Round<'a> {
+    pub(crate) connection: &'a Connection,
+    pub(crate) part: i64,
+    pub(crate) is_baseline: bool,
+    /// The generation that this will be if anything differs.
+    pub(crate) generation: u64,
+    pub(crate) now: i64,
+    pub(crate) terms: RefCell<TermReader>,
+}
+
+impl Round<'_> {
+    fn reader(&self) -> RowReader<'_> {
+        RowReader { connection: self.connection, terms: &self.terms }
+    }
+
+    fn baseline(&self, entries: u64) -> Result<(), StoreError> {
+        self.connection
+            .execute(
+                "INSERT INTO change (part, generation, at, kind, new) VALUES (?1, ?2, ?3, ?4, ?5)",
+                params![
+                    self.part,
+                    self.generation.cast_signed(),
+                    self.now,
+                    ChangeKind::Baseline.code(),
+                    entries.to_string(),
+                ],
+            )
+            .map(|_| ())
+            .doing("writing a change")
+    }
+
+    fn write_part(
+        &self,
+        staging: &Staging,
+        applied: &Applied,
+        options: &CommitOptions,
+    ) -> Result<(), StoreError> {
+        let doing = "writing the part";
+        self.connection
+            .execute(
+                "UPDATE part SET generation = ?2, fingerprint = ?3, parser_version = ?4, \
+                 entries = ?5, quarantined = ?6, as_of = ?7, last_attempt_at = ?8, \
+                 last_success_at = ?8, last_error = NULL, is_absent = 0 WHERE id = ?1",
+                params![
+                    self.part,
+                    applied.generation.cast_signed(),
+                    options.fingerprint,
+                    options.parser_version,
+                    applied.entries.cast_signed(),
+                    applied.quarantined.cast_signed(),
+                    options.as_of.unwrap_or(options.now).as_microsecond(),
+                    self.now,
+                ],
+            )
+            .doing(doing)?;
+        self.connection.execute("DELETE FROM note WHERE part = ?1", [self.part]).doing(doing)?;
+        for (ordinal, kept) in (0_i64..).zip(&staging.notes) {
+            self.connection
+                .prepare_cached(
+                    "INSERT INTO note (part, ordinal, is_quarantine, subject, text) \
+                     VALUES (?1, ?2, ?3, ?4, ?5)",
+                )
+                .and_then(|mut statement| {
+                    let note = &kept.note;
+                    let values =
+                        params![self.part, ordinal, kept.is_quarantine, note.subject, note.text];
+                    statement.execute(values)
+                })
+                .doing(doing)?;
+        }
+        Ok(())
+    }
+}
+
+fn guard(staging: &Staging, before: u64, after: u64) -> Result<(), StoreError> {
+    let part = staging.part().clone();
+    let quarantined = staging.quarantined();
+    let total = after + quarantined;
+    let is_bad = quarantined > BAD_FREE && quarantined * 100 > total * BAD_PERCENT_MAX;
+    if is_bad || (quarantined > 0 && after == 0) {
+        return Err(StoreError::TooManyBad { part, quarantined, total });
+    }
+    let lost = before.saturating_sub(after);
+    let is_small = lost > SHRINK_FREE && lost * 100 > before * SHRINK_PERCENT_MAX;
+    if is_small || (before > 0 && after == 0) {
+        return Err(StoreError::Shrunk { part, before, after });
+    }
+    Ok(())
+}
+
+/// What is to become of each waiting advisory.
+struct Plan {
+    /// Index of the first piece of each advisory that has to be written, and the number of the
+    /// stored one it replaces, in the order of the file.
+    writes: Vec<(u32, Option<i64>)>,
+    /// Stored advisories that the feed no longer has.
+    gone: Vec<i64>,
+    entries: u64,
+    unchanged: u64,
+}
+
+/// An advisory that is not stored.
+const NEW: i64 = 0;
+
+/// An advisory that is stored and says the same.
+const SAME: i64 = -1;
+
+impl Plan {
+    /// Sorts the pieces by advisory and holds them against what is stored.
+    fn make(round: &Round<'_>, staging: &mut Staging) -> Result<Self, StoreError> {
+        staging.entries.sort_unstable_by_key(|entry| (entry.name_hash, entry.place.offset));
+        let mut fates = vec![NEW; staging.entries.len()];
+        let mut gone = Vec::new();
+        if !round.is_baseline {
+            compare_stored(round, staging, &mut fates, &mut gone)?;
+        }
+        let mut plan = Self { writes: Vec::new(), gone, entries: 0, unchanged: 0 };
+        let mut first = 0;
+        for pieces in staging.entries.chunk_by(|left, right| left.name_hash == right.name_hash) {
+            plan.entries += 1;
+            let index = u32::try_from(first).expect("fewer than 4 million entries");
+            match fates[first] {
+                SAME => plan.unchanged += 1,
+                NEW => plan.writes.push((index, None)),
+                stored => plan.writes.push((index, Some(stored))),
+            }
+            first += pieces.len();
+        }
+        plan.writes
+            .sort_unstable_by_key(|(index, _)| staging.entries[*index as usize].place.offset);
+        Ok(plan)
+    }
+
+    fn apply(
+        self,
+        round: &Round<'_>,
+        staging: &mut Staging,
+        covers: &[(Ecosystem, Option<Release>)],
+    ) -> Result<Applied, StoreError> {
+        let mut applied =
+            Applied { entries: self.entries, unchanged: self.unchanged, ..Applied::default() };
+        let mut writer = AdvisoryWriter::new(round.connection, round.part)?;
+        writer.declare(covers)?;
+        for id in self.gone {
+            writer.tombstone(id)?;
+            applied.withdrawn += 1;
+            let difference = whole(ChangeKind::Withdrawn);
+            writer.change(id, round.generation, round.now, &difference)?;
+        }
+        for (index, stored) in self.writes {
+            let (advisory, hashes) = waiting_advisory(staging, index as usize)?;
+            match stored {
+                None => {
+                    let id = writer.insert(&advisory, hashes)?;
+                    applied.new += 1;
+                    if !round.is_baseline {
+                        let difference = whole(ChangeKind::New);
+                        writer.change(id, round.generation, round.now, &difference)?;
+                    }
+                }
+                Some(id) => update(round, &mut writer, id, &advisory, hashes, &mut applied)?,
+            }
+        }
+        writer.finish()?;
+        Ok(applied)
+    }
+}
+
+fn update(
+    round: &Round<'_>,
+    writer: &mut AdvisoryWriter<'_>,
+    id: i64,
+    advisory: &Advisory,
+    hashes: Hashes,
+    applied: &mut Applied,
+) -> Result<(), StoreError> {
+    let (old, was_gone) = round.reader().whole(id)?;
+    let differences =
+        if was_gone { vec![whole(ChangeKind::New)] } else { differences(&old, advisory) };
+    if differences.is_empty() {
+        applied.unchanged += 1;
+        return writer.set_hashes(id, hashes);
+    }
+    if was_gone {
+        applied.new += 1;
+    } else {
+        applied.changed += 1;
+    }
+    writer.replace(id, advisory, hashes)?;
+    for difference in &differences {
+        writer.change(id, round.generation, round.now, difference)?;
+    }
+    Ok(())
+}
+
+/// Decides for every stored advisory of the part whether it is the same, differs, or is gone.
+fn compare_stored(
+    round: &Round<'_>,
+    staging: &Staging,
+    fates: &mut [i64],
+    gone: &mut Vec<i64>,
+) -> Result<(), StoreError> {
+    let doing = "comparing with what is stored";
+    let mut statement = round
+        .connection
+        .prepare_cached(
+            "SELECT id, name, match_hash, text_hash, state FROM advisory WHERE part = ?1",
+        )
+        .doing(doing)?;
+    let mut rows = statement.query([round.part]).doing(doing)?;
+    while let Some(row) = rows.next().doing(doing)? {
+        let id: i64 = row.get(0).doing(doing)?;
+        let name = row.get_ref(1).doing(doing)?.as_str();
+        let name = name.map_err(|_| StoreError::damaged("name of an advisory"))?;
+        let hashes = Hashes { matching: row.get(2).doing(doing)?, text: row.get(3).doing(doing)? };
+        let is_gone = row.get::<_, i64>(4).doing(doing)? == GONE;
+        let name_hash = staging.name_hash(name);
+        let first = staging.entries.partition_point(|entry| entry.name_hash < name_hash);
+        let pieces = pieces_at(&staging.entries, first, name_hash);
+        if pieces.is_empty() {
+            if !is_gone {
+                gone.push(id);
+            }
+        } else if !is_gone && sum_of(pieces) == hashes {
+            fates[first] = SAME;
+        } else {
+            fates[first] = id;
+        }
+    }
+    Ok(())
+}
+
+fn pieces_at(entries: &[Entry], first: usize, name_hash: u64) -> &[Entry] {
+    let rest = &entries[first..];
+    let count = rest.iter().take_while(|entry| entry.name_hash == name_hash).count();
+    &rest[..count]
+}
+
+/// The hashes of an advisory from those of its pieces: the same in whatever order they come, and a
+/// piece that comes twice counts once.
+fn sum_of(pieces: &[Entry]) -> Hashes {
+    if let [only] = pieces {
+        return only.hashes;
+    }
+    let mut hashes: Vec<Hashes> = pieces.iter().map(|piece| piece.hashes).collect();
+    hashes.sort_unstable();
+    hashes.dedup();
+    hashes.into_iter().fold(Hashes::default(), |sum, piece| Hashes {
+        matching: sum.matching.wrapping_add(piece.matching),
+        text: sum.text.wrapping_add(piece.text),
+    })
+}
+
+/// Reads back the advisory whose first piece is at `index`, its pieces united.
+fn waiting_advisory(staging: &mut Staging, index: usize) -> Result<(Advisory, Hashes), StoreError> {
+    let name_hash = staging.entries[index].name_hash;
+    let pieces = pieces_at(&staging.entries, index, name_hash);
+    let hashes = sum_of(pieces);
+    let others: Vec<Entry> = pieces[1..].to_vec();
+    let mut advisory = record::advisory(staging.read(staging.entries[index].place)?)?;
+    for piece in &others {
+        let piece = record::advisory(&staging.read_apart(piece.place)?)?;
+        unite(&mut advisory, piece);
+    }
+    if !others.is_empty() {
+        settle(&mut advisory);
+    }
+    Ok((advisory, hashes))
+}
+
+/// Adds what another piece of the same advisory says; of single values the first wins.
+fn unite(advisory: &mut Advisory, piece: Advisory) {
+    advisory.vulnerabilities.extend(piece.vulnerabilities);
+    advisory.aliases.extend(piece.aliases);
+    advisory.url = advisory.url.take().or(piece.url);
+    advisory.summary = advisory.summary.take().or(piece.summary);
+    advisory.published = advisory.published.or(piece.published);
+    advisory.modified = advisory.modified.max(piece.modified);
+    advisory.withdrawn = advisory.withdrawn.and(piece.withdrawn);
+    advisory.severity = advisory.severity.max(piece.severity);
+    for cvss in piece.cvss {
+        if !advisory.cvss.contains(&cvss) {
+            advisory.cvss.push(cvss);
+        }
+    }
+    advisory.informational = advisory.informational.take().or(piece.informational);
+    for affected in piece.affected {
+        if !advisory.affected.contains(&affected) {
+            advisory.affected.push(affected);
+        }
+    }
+}
+
+fn settle(advisory: &mut Advisory) {
+    for list in [&mut advisory.vulnerabilities, &mut advisory.aliases] {
+        list.sort_unstable();
+        list.dedup();
+    }
+}
+
+fn whole(kind: ChangeKind) -> Difference {
+    Difference { kind, vulnerability: None, package: None, old: None, new: None }
+}

@@ -1,0 +1,174 @@
+//! What can go wrong with the database.
+
+use std::path::PathBuf;
+
+use pratique_model::PartId;
+
+/// Why the store refused or could not do something.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// There is no file of that name, and it was to be read only.
+    #[error("database {}: there is no such file", .path.display())]
+    Missing {
+        /// Where it was expected.
+        path: PathBuf,
+    },
+    /// The file cannot be opened, read, or made.
+    #[error("database {}: opening", .path.display())]
+    Open {
+        /// The file.
+        path: PathBuf,
+        /// What went wrong.
+        #[source]
+        source: Cause,
+    },
+    /// The file is something else, or belongs to another program.
+    #[error("database {}: not a database of Pratique", .path.display())]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A newer program has changed the file in a way that this one does not understand.
+    #[error(
+        "database {}: made for version {needed} of the schema or later, this program knows {known}",
+        .path.display()
+    )]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// The oldest schema version a program must know to use the file.
+        needed: u32,
+        /// The newest schema version that this program knows.
+        known: u32,
+    },
+    /// The file is of an older program and was to be read only, so it cannot be brought forward.
+    #[error(
+        "database {}: made with version {found} of the schema, this program reads {needed} or \
+         later; update the database once",
+        .path.display()
+    )]
+    Older {
+        /// The file.
+        path: PathBuf,
+        /// The file's schema version.
+        found: u32,
+        /// The oldest one that this program reads.
+        needed: u32,
+    },
+    /// A step that brought the schema forward is not the one that this program knows by its number.
+    #[error("database {}: migration {version} is another one than this program's", .path.display())]
+    Migration {
+        /// The file.
+        path: PathBuf,
+        /// The step's number.
+        version: u32,
+    },
+    /// Another process is writing; trying again later helps.
+    #[error("database {}: being updated by {holder}", .path.display())]
+    Locked {
+        /// The file.
+        path: PathBuf,
+        /// Who holds it, as that process wrote it down.
+        holder: String,
+    },
+    /// Something was to be written to a database opened for reading.
+    #[error("database opened for reading only")]
+    ReadOnly,
+    /// A statement did not work: a full disk, a damaged file, a lock that was not given up.
+    #[error("database: {doing}")]
+    Statement {
+        /// What was being done.
+        doing: &'static str,
+        /// What went wrong.
+        #[source]
+        source: Cause,
+    },
+    /// A row holds what no version of this program writes.
+    #[error("database: damaged row: {what}")]
+    Damaged {
+        /// Where, and what stands there.
+        what: String,
+    },
+    /// Entries that wait to be committed could not be kept or read back.
+    #[error("temporary file of {part}")]
+    Spool {
+        /// The part.
+        part: PartId,
+        /// What went wrong.
+        #[source]
+        source: std::io::Error,
+    },
+    /// One part brings more than we are ready to hold.
+    #[error("{part}: more than {limit} entries")]
+    TooManyEntries {
+        /// The part.
+        part: PartId,
+        /// The limit.
+        limit: usize,
+    },
+    /// So many entries are missing that the feed is probably broken; the old data is kept.
+    #[error("{part}: {after} entries where there were {before}; the old data is kept")]
+    Shrunk {
+        /// The part.
+        part: PartId,
+        /// Entries that are stored.
+        before: u64,
+        /// Entries that the feed has now.
+        after: u64,
+    },
+    /// So many entries could not be read that the feed is probably broken; the old data is kept.
+    #[error("{part}: {quarantined} of {total} entries cannot be read; the old data is kept")]
+    TooManyBad {
+        /// The part.
+        part: PartId,
+        /// Entries that could not be read.
+        quarantined: u64,
+        /// All entries of the feed.
+        total: u64,
+    },
+    /// A snapshot is not what it should be; nothing of it was taken.
+    #[error("snapshot: line {line}: {problem}")]
+    Snapshot {
+        /// The line, from 1; 0 for the file as a whole.
+        line: u64,
+        /// What is wrong.
+        problem: String,
+    },
+}
+
+/// The driver's own error.
+pub type Cause = Box<dyn std::error::Error + Send + Sync>;
+
+impl StoreError {
+    /// Whether trying the same again later can help.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Locked { .. } => true,
+            Self::Statement { source, .. } | Self::Open { source, .. } => source
+                .downcast_ref::<rusqlite::Error>()
+                .and_then(rusqlite::Error::sqlite_error_code)
+                .is_some_and(|code| {
+                    matches!(
+                        code,
+                        rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DatabaseLocked
+                    )
+                }),
+            _ => false,
+        }
+    }
+
+    pub(crate) fn damaged(what: impl Into<String>) -> Self {
+        Self::Damaged { what: what.into() }
+    }
+}
+
+/// Says what was being done when the driver refused.
+pub(crate) trait Doing<T> {
+    fn doing(self, doing: &'static str) -> Result<T, StoreError>;
+}
+
+impl<T> Doing<T> for Result<T, rusqlite::Error> {
+    fn doing(self, doing: &'static str) -> Result<T, StoreError> {
+        self.map_err(|source| StoreError::Statement { doing, source: Box::new(source) })
+    }
+}
