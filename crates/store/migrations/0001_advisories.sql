@@ -17,6 +17,7 @@ CREATE TABLE part (
   entries INTEGER NOT NULL DEFAULT 0,
   quarantined INTEGER NOT NULL DEFAULT 0,
   is_absent INTEGER NOT NULL DEFAULT 0,
+  is_partial INTEGER NOT NULL DEFAULT 0,
   as_of INTEGER,
   last_attempt_at INTEGER,
   last_success_at INTEGER,

@@ -50,6 +50,8 @@ pub struct CommitOptions {
     pub now: Timestamp,
     /// Releases and ecosystems that the part speaks of even if it names no package of them.
     pub covers: Vec<(Ecosystem, Option<Release>)>,
+    /// Whether the content is only a choice of what the publisher says.
+    pub is_partial: bool,
     /// Accepts a feed that shrank or has many unreadable entries.
     pub force: bool,
 }
@@ -191,7 +193,8 @@ impl Round<'_> {
             .execute(
                 "UPDATE part SET generation = ?2, fingerprint = ?3, parser_version = ?4, \
                  entries = ?5, quarantined = ?6, as_of = ?7, last_attempt_at = ?8, \
-                 last_success_at = ?8, last_error = NULL, is_absent = 0 WHERE id = ?1",
+                 last_success_at = ?8, last_error = NULL, is_absent = 0, is_partial = ?9 \
+                 WHERE id = ?1",
                 params![
                     self.part,
                     applied.generation.cast_signed(),
@@ -201,6 +204,7 @@ impl Round<'_> {
                     applied.quarantined.cast_signed(),
                     options.as_of.unwrap_or(options.now).as_microsecond(),
                     self.now,
+                    options.is_partial,
                 ],
             )
             .doing(doing)?;
@@ -419,20 +423,19 @@ fn waiting_advisory(staging: &mut Staging, index: usize) -> Result<(Advisory, Ha
     Ok((advisory, hashes))
 }
 
-/// Adds what another piece of the same advisory says; of single values the first wins.
+/// Adds what another piece of the same advisory says: lists are united, of other values the first
+/// that is set stays.
 fn unite(advisory: &mut Advisory, piece: Advisory) {
     advisory.vulnerabilities.extend(piece.vulnerabilities);
     advisory.aliases.extend(piece.aliases);
     advisory.url = advisory.url.take().or(piece.url);
     advisory.summary = advisory.summary.take().or(piece.summary);
     advisory.published = advisory.published.or(piece.published);
-    advisory.modified = advisory.modified.max(piece.modified);
-    advisory.withdrawn = advisory.withdrawn.and(piece.withdrawn);
-    advisory.severity = advisory.severity.max(piece.severity);
-    for cvss in piece.cvss {
-        if !advisory.cvss.contains(&cvss) {
-            advisory.cvss.push(cvss);
-        }
+    advisory.modified = advisory.modified.or(piece.modified);
+    advisory.withdrawn = advisory.withdrawn.or(piece.withdrawn);
+    advisory.severity = advisory.severity.or(piece.severity);
+    if advisory.cvss.is_empty() {
+        advisory.cvss = piece.cvss;
     }
     advisory.informational = advisory.informational.take().or(piece.informational);
     for affected in piece.affected {

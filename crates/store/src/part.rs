@@ -37,6 +37,9 @@ pub struct PartState {
     pub last_success: Option<Timestamp>,
     /// What went wrong at the last attempt; `None` when it went well.
     pub last_error: Option<String>,
+    /// Whether it holds only a choice of what the publisher says (from a bundled snapshot), so
+    /// that a package it does not name is not known to be clean.
+    pub is_partial: bool,
 }
 
 impl PartState {
@@ -48,7 +51,8 @@ impl PartState {
 
 /// The columns that [`state_of`] reads, of `part` joined with `source`.
 const COLUMNS: &str = "source.name, part.name, generation, fingerprint, parser_version, entries, \
-                       quarantined, is_absent, as_of, last_attempt_at, last_success_at, last_error";
+                       quarantined, is_absent, as_of, last_attempt_at, last_success_at, last_error, \
+                       is_partial";
 
 impl Database {
     /// All parts that were ever tried, sorted by name.
@@ -226,5 +230,6 @@ fn state_of(row: &Row<'_>) -> Result<PartState, StoreError> {
         last_attempt: time(9)?,
         last_success: time(10)?,
         last_error: row.get(11).doing(doing)?,
+        is_partial: row.get(12).doing(doing)?,
     })
 }

@@ -5,7 +5,7 @@
 
 mod applying;
 mod asking;
-mod sample;
+pub(crate) mod sample;
 
 use std::path::PathBuf;
 

@@ -9,32 +9,33 @@ use pratique_model::{
 
 use crate::{Applied, CommitOptions, Database, Staging, StoreError};
 
-pub(super) fn part() -> PartId {
+pub(crate) fn part() -> PartId {
     PartId::new("debian", "debian")
 }
 
-pub(super) fn bookworm() -> Release {
+pub(crate) fn bookworm() -> Release {
     Release::new("debian", "12")
 }
 
 /// The time of the `hour`-th update.
-pub(super) fn at(hour: i64) -> Timestamp {
+pub(crate) fn at(hour: i64) -> Timestamp {
     Timestamp::from_second(1_790_000_000 + 3_600 * hour).expect("a time")
 }
 
-pub(super) fn options(hour: i64) -> CommitOptions {
+pub(crate) fn options(hour: i64) -> CommitOptions {
     CommitOptions {
         fingerprint: Some(format!("etag-{hour}")),
         parser_version: 1,
         as_of: None,
         now: at(hour),
         covers: Vec::new(),
+        is_partial: false,
         force: false,
     }
 }
 
 /// A statement about a source package of bookworm: fixed in `fixed`, or without a fix.
-pub(super) fn affected(package: &str, fixed: Option<&str>) -> Affected {
+pub(crate) fn affected(package: &str, fixed: Option<&str>) -> Affected {
     let status = if fixed.is_some() { Status::Fixed } else { Status::Affected };
     Affected {
         name_kind: NameKind::Source,
@@ -44,7 +45,7 @@ pub(super) fn affected(package: &str, fixed: Option<&str>) -> Affected {
 }
 
 /// An advisory named like its CVE, about one package.
-pub(super) fn advisory(cve: &str, package: &str, fixed: Option<&str>) -> Advisory {
+pub(crate) fn advisory(cve: &str, package: &str, fixed: Option<&str>) -> Advisory {
     Advisory {
         id: cve.to_owned(),
         vulnerabilities: vec![cve.to_owned()],
@@ -55,7 +56,7 @@ pub(super) fn advisory(cve: &str, package: &str, fixed: Option<&str>) -> Advisor
 }
 
 /// An advisory that uses every field.
-pub(super) fn rich() -> Advisory {
+pub(crate) fn rich() -> Advisory {
     let cvss = "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H";
     let version = |text: &str| Some(text.to_owned());
     Advisory {
@@ -98,7 +99,7 @@ pub(super) fn rich() -> Advisory {
     }
 }
 
-pub(super) fn epss(cve: &str, score: f64) -> Enrichment {
+pub(crate) fn epss(cve: &str, score: f64) -> Enrichment {
     Enrichment::Epss(Epss {
         vulnerability: cve.to_owned(),
         score,
@@ -107,7 +108,7 @@ pub(super) fn epss(cve: &str, score: f64) -> Enrichment {
     })
 }
 
-pub(super) fn kev(cve: &str) -> Enrichment {
+pub(crate) fn kev(cve: &str) -> Enrichment {
     Enrichment::KnownExploited(KnownExploited {
         vulnerability: cve.to_owned(),
         added: jiff::civil::date(2021, 12, 10),
@@ -116,7 +117,7 @@ pub(super) fn kev(cve: &str) -> Enrichment {
     })
 }
 
-pub(super) fn nvd(cve: &str, vectors: &[&str]) -> Enrichment {
+pub(crate) fn nvd(cve: &str, vectors: &[&str]) -> Enrichment {
     Enrichment::Nvd(NvdScore {
         vulnerability: cve.to_owned(),
         cvss: vectors.iter().map(|text| Cvss::parse(text, "nvd").expect("a vector")).collect(),
@@ -125,7 +126,7 @@ pub(super) fn nvd(cve: &str, vectors: &[&str]) -> Enrichment {
     })
 }
 
-pub(super) fn commit(
+pub(crate) fn commit(
     database: &mut Database,
     part: &PartId,
     hour: i64,
@@ -138,7 +139,7 @@ pub(super) fn commit(
     database.commit(staging, &options(hour))
 }
 
-pub(super) fn commit_facts(
+pub(crate) fn commit_facts(
     database: &mut Database,
     part: &PartId,
     hour: i64,
@@ -152,7 +153,7 @@ pub(super) fn commit_facts(
 }
 
 /// What bookworm's package `name` is said to suffer from: the advisories' ids with the ranges.
-pub(super) fn looked_up(database: &Database, name: &str) -> Vec<(String, Vec<Range>)> {
+pub(crate) fn looked_up(database: &Database, name: &str) -> Vec<(String, Vec<Range>)> {
     let found = database.affected(Ecosystem::Deb, Some(&bookworm()), &[name]).expect("an answer");
     found
         .into_iter()
@@ -165,7 +166,7 @@ pub(super) fn looked_up(database: &Database, name: &str) -> Vec<(String, Vec<Ran
 
 /// What holds of every database whatever was done to it: no row points nowhere, the reverse index
 /// and the advisories name each other, the coverage counts are those of the rows.
-pub(super) fn assert_whole(database: &Database) {
+pub(crate) fn assert_whole(database: &Database) {
     let count = |sql: &str| -> i64 {
         database.connection.query_row(sql, [], |row| row.get(0)).expect("a count")
     };
