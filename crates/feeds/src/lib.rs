@@ -12,6 +12,7 @@ mod debian;
 mod json;
 mod osv;
 mod text;
+mod ubuntu;
 
 use std::io::BufRead;
 
@@ -22,6 +23,7 @@ use pratique_model::{Advisory, Ecosystem, Enrichment, Note, PartId, Release};
 pub fn sources() -> &'static [&'static dyn Source] {
     const SOURCES: &[&dyn Source] = &[
         &debian::Debian,
+        &ubuntu::Ubuntu,
         &alpine::ALPINE,
         &alpine::WOLFI,
         &alpine::CHAINGUARD,

@@ -8,3 +8,4 @@ mod almalinux;
 mod alpine;
 mod corpus;
 mod debian;
+mod ubuntu;
