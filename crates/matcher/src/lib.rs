@@ -1,1 +1,57 @@
-//! Seam only.
+//! Joins packages with advisories.
+//!
+//! [`assess`] takes an image's inventory and the database and says what is vulnerable, what was
+//! suppressed and why, and what could not be assessed. The judgement itself is [`verdict`]: one
+//! package, one statement, no I/O. Every rule has a row in `docs/matching.md`, with the test that
+//! fails without it.
+
+mod assess;
+mod coverage;
+mod filter;
+mod finding;
+mod hit;
+mod installed;
+mod rating;
+mod row;
+mod suppression;
+mod verdict;
+
+use jiff::SignedDuration;
+
+use pratique_store::StoreError;
+
+pub use assess::assess;
+pub use filter::{Filters, filter};
+pub use installed::Installed;
+pub use rating::risk;
+pub use verdict::{Doubt, Exemption, Proof, Verdict, verdict};
+
+/// How an image is assessed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// A part that was not found fresh for longer than this is marked stale; `None` marks none.
+    pub max_age: Option<SignedDuration>,
+}
+
+/// Why an image could not be assessed.
+#[derive(Debug, thiserror::Error)]
+pub enum MatchError {
+    /// The database could not be asked.
+    #[error("asking the database {asking}")]
+    Store {
+        /// What was asked, to follow "asking the database".
+        asking: &'static str,
+        /// What went wrong.
+        #[source]
+        source: StoreError,
+    },
+}
+
+impl MatchError {
+    /// Whether trying again may help.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Store { source, .. } => source.is_transient(),
+        }
+    }
+}

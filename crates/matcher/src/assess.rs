@@ -1,0 +1,245 @@
+//! Asks the store and puts the answers together.
+//!
+//! Three questions, each for everything at once: the statements about all names, the advisories of
+//! those that hit, the facts about their CVEs. Everything between the questions is pure and lies in
+//! the other modules.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+
+use pratique_model::{
+    Assessment, DataPart, Finding, IndexReport, PartId, Suppressed, Suppression, Unassessed,
+    vulnerability_year,
+};
+use pratique_store::{AdvisoryKey, Database, PartState, StoreError, StoredAffected};
+
+use crate::coverage::{self, Scope};
+use crate::finding::{Surroundings, finding};
+use crate::hit::{self, Subject};
+use crate::row::{self, Advisories, Row};
+use crate::{MatchError, Options, rating};
+
+/// The sources that say something about CVEs and nothing about packages.
+const ENRICHMENT_SOURCES: [&str; 3] = ["epss", "kev", "nvd"];
+
+/// The first year that a CVE id can name.
+const FIRST_YEAR: u16 = 1999;
+
+/// The statements about the packages of one scope, by name.
+type Statements = BTreeMap<Scope, HashMap<String, Vec<StoredAffected>>>;
+
+/// Says which packages of an image are vulnerable, and why.
+///
+/// Findings are sorted by risk (highest first), then id, then package; what is kept but not shown
+/// stands in `suppressed`, and what no data speaks of in `unassessed`. `now` dates the answer.
+///
+/// # Errors
+/// [`MatchError::Store`] when the database cannot be asked; [`MatchError::is_transient`] says
+/// whether trying again may help.
+pub fn assess(
+    report: &IndexReport,
+    database: &Database,
+    options: &Options,
+    now: Timestamp,
+) -> Result<Assessment, MatchError> {
+    let ask = |asking: &'static str| move |source: StoreError| MatchError::Store { asking, source };
+    let states = database.parts().map_err(ask("which data there is"))?;
+    let subjects = hit::subjects(report);
+    let covering = covering(report, database).map_err(ask("which data covers the image"))?;
+    let statements = statements(&subjects, report, &covering, database)
+        .map_err(ask("for statements about packages"))?;
+    let hits = all_hits(&subjects, report, &statements);
+    let keys: BTreeSet<AdvisoryKey> = hits.iter().map(|hit| hit.statement.advisory).collect();
+    let keys: Vec<AdvisoryKey> = keys.into_iter().collect();
+    let advisories: Advisories = database
+        .advisories(&keys)
+        .map_err(ask("for advisories"))?
+        .into_iter()
+        .map(|stored| (stored.key, stored))
+        .collect();
+    let rows = row::join(hits, &advisories, report.distro.as_ref(), &report.packages);
+    let cves = cves(&rows);
+    let facts = database.facts(&cves).map_err(ask("for facts about CVEs"))?;
+    let dates = states.iter().filter_map(|state| Some((state.id.clone(), state.as_of?))).collect();
+    let around = Surroundings { packages: &report.packages, facts: &facts, dates: &dates, now };
+    let mut findings: Vec<(Finding, Option<Suppression>)> =
+        rows.iter().map(|row| (finding(row, &around), row.suppression)).collect();
+    rate_by_others(&mut findings, database).map_err(ask("for other severities"))?;
+    let data = data_parts(&states, &covering, &cves, options.max_age, now);
+    let unassessed = coverage::unassessed(report, |scope| !covering[scope].is_empty());
+    Ok(assessment(findings, unassessed, data, report, now))
+}
+
+fn assessment(
+    mut all: Vec<(Finding, Option<Suppression>)>,
+    unassessed: Vec<Unassessed>,
+    data: Vec<DataPart>,
+    report: &IndexReport,
+    now: Timestamp,
+) -> Assessment {
+    all.sort_by(|(a, _), (b, _)| by_risk(a, b));
+    let mut findings = Vec::with_capacity(all.len());
+    let mut suppressed = Vec::new();
+    for (finding, suppression) in all {
+        match suppression {
+            Some(reason) => suppressed.push(Suppressed { finding, reason }),
+            None => findings.push(finding),
+        }
+    }
+    let today = now.to_zoned(TimeZone::UTC).date();
+    let eol = report.distro.as_ref().and_then(|distro| distro.eol);
+    let end_of_life = eol.filter(|eol| *eol < today);
+    Assessment { findings, suppressed, unassessed, data, end_of_life }
+}
+
+/// The order of findings: risk, highest first, then id, then package.
+pub(crate) fn by_risk(a: &Finding, b: &Finding) -> std::cmp::Ordering {
+    b.risk
+        .total_cmp(&a.risk)
+        .then_with(|| a.id.cmp(&b.id))
+        .then_with(|| a.package_index.cmp(&b.package_index))
+}
+
+/// The parts that cover each scope of the image.
+fn covering(
+    report: &IndexReport,
+    database: &Database,
+) -> Result<BTreeMap<Scope, Vec<PartId>>, StoreError> {
+    let mut covering = BTreeMap::new();
+    let packages = report.packages.iter().filter(|package| hit::is_matched(package));
+    let ecosystems: BTreeSet<_> = packages.map(|package| package.ecosystem).collect();
+    for ecosystem in ecosystems {
+        for scope in coverage::scopes(ecosystem, report.distro.as_ref()) {
+            let parts = database.parts_covering(ecosystem, scope.release.as_ref())?;
+            covering.insert(scope, parts);
+        }
+    }
+    Ok(covering)
+}
+
+/// All statements about the subjects' names, one question a scope.
+fn statements(
+    subjects: &[Subject<'_>],
+    report: &IndexReport,
+    covering: &BTreeMap<Scope, Vec<PartId>>,
+    database: &Database,
+) -> Result<Statements, StoreError> {
+    let mut asked: BTreeMap<Scope, Vec<std::borrow::Cow<'_, str>>> = BTreeMap::new();
+    for subject in subjects {
+        let package = subject.installed.package();
+        for scope in coverage::scopes(package.ecosystem, report.distro.as_ref()) {
+            if covering.get(&scope).is_some_and(|parts| !parts.is_empty()) {
+                asked.entry(scope).or_default().extend(hit::names(package));
+            }
+        }
+    }
+    let mut statements = Statements::new();
+    for (scope, names) in asked {
+        let names: Vec<&str> = names.iter().map(|name| &**name).collect();
+        let mut by_name: HashMap<String, Vec<StoredAffected>> = HashMap::new();
+        for stored in database.affected(scope.ecosystem, scope.release.as_ref(), &names)? {
+            match by_name.get_mut(&stored.affected.package) {
+                Some(list) => list.push(stored),
+                None => {
+                    by_name.insert(stored.affected.package.clone(), vec![stored]);
+                }
+            }
+        }
+        statements.insert(scope, by_name);
+    }
+    Ok(statements)
+}
+
+fn all_hits<'a>(
+    subjects: &[Subject<'a>],
+    report: &IndexReport,
+    statements: &'a Statements,
+) -> Vec<hit::Hit<'a>> {
+    let mut hits = Vec::new();
+    for subject in subjects {
+        let package = subject.installed.package();
+        for scope in coverage::scopes(package.ecosystem, report.distro.as_ref()) {
+            let Some(by_name) = statements.get(&scope) else { continue };
+            for name in hit::names(package) {
+                let found = by_name.get(&*name).into_iter().flatten();
+                hit::hits(subject, found, &mut hits);
+            }
+        }
+    }
+    hits
+}
+
+fn cves<'a>(rows: &[Row<'a>]) -> Vec<&'a str> {
+    let mut cves: Vec<&str> = rows.iter().map(|row| row.id).collect();
+    cves.sort_unstable();
+    cves.dedup();
+    cves
+}
+
+/// Gives a severity to what neither the matched publisher nor GitHub nor NVD rates.
+fn rate_by_others(
+    findings: &mut [(Finding, Option<Suppression>)],
+    database: &Database,
+) -> Result<(), StoreError> {
+    let unrated: BTreeSet<String> = findings
+        .iter()
+        .filter(|(finding, _)| finding.severity_source.is_none())
+        .map(|(finding, _)| finding.id.clone())
+        .collect();
+    if unrated.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<&str> = unrated.iter().map(String::as_str).collect();
+    let severities = database.severities_of(&ids)?;
+    for (finding, _) in findings {
+        if finding.severity_source.is_none()
+            && let Some(others) = severities.get(&finding.id)
+        {
+            rating::by_others(finding, others);
+        }
+    }
+    Ok(())
+}
+
+/// The parts that the answer rests on: those that cover the image, and those that were asked about
+/// its CVEs.
+fn data_parts(
+    states: &[PartState],
+    covering: &BTreeMap<Scope, Vec<PartId>>,
+    cves: &[&str],
+    max_age: Option<SignedDuration>,
+    now: Timestamp,
+) -> Vec<DataPart> {
+    let covering: BTreeSet<&PartId> = covering.values().flatten().collect();
+    let years: BTreeSet<u16> = cves.iter().filter_map(|id| vulnerability_year(id)).collect();
+    let is_asked = |id: &PartId| {
+        covering.contains(id)
+            || (ENRICHMENT_SOURCES.contains(&id.source()) && speaks_of(id, &years))
+    };
+    states
+        .iter()
+        .filter(|state| state.is_loaded() && is_asked(&state.id))
+        .map(|state| DataPart {
+            part: state.id.clone(),
+            as_of: state.as_of.or(state.last_success).unwrap_or(now),
+            generation: state.generation,
+            is_stale: max_age.is_some_and(|max_age| is_older(state, max_age, now)),
+        })
+        .collect()
+}
+
+/// Whether an enrichment part can know CVEs of these years. A part named after a year speaks of
+/// that year; NVD's of 2002 also of all before it.
+fn speaks_of(id: &PartId, years: &BTreeSet<u16>) -> bool {
+    match id.part().parse::<u16>() {
+        Ok(2002) => years.range(FIRST_YEAR..=2002).next().is_some(),
+        Ok(year) => years.contains(&year),
+        Err(_) => !years.is_empty(),
+    }
+}
+
+fn is_older(state: &PartState, max_age: SignedDuration, now: Timestamp) -> bool {
+    state.last_success.is_none_or(|at| now.duration_since(at) > max_age)
+}
