@@ -9,7 +9,11 @@ mod alpine;
 #[cfg(test)]
 mod collector;
 mod debian;
+mod epss;
 mod json;
+mod json_items;
+mod kev;
+mod nvd;
 mod osv;
 mod text;
 mod ubuntu;
@@ -29,6 +33,9 @@ pub fn sources() -> &'static [&'static dyn Source] {
         &alpine::CHAINGUARD,
         &almalinux::AlmaLinux,
         &osv::Osv,
+        &kev::Kev,
+        &epss::EpssScores,
+        &nvd::Nvd,
     ];
     SOURCES
 }
