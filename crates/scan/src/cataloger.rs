@@ -15,7 +15,7 @@ mod found;
 pub(crate) mod testing;
 
 pub(crate) use content::Content;
-pub(crate) use found::{Evidence, Found, Owned, path_hash};
+pub(crate) use found::{Evidence, FolderHash, Found, Owned, path_hash};
 pub(crate) use pratique_image::FileInfo;
 
 /// Why a file was not understood. It becomes a line of the report's `partial`; what was found

@@ -7,5 +7,6 @@
 #![allow(dead_code, unused_imports, reason = "the catalogers land one by one")]
 
 mod cataloger;
+mod distro;
 mod language;
 mod os;

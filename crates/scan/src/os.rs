@@ -2,8 +2,9 @@
 
 mod apk;
 mod dpkg;
+pub(crate) mod rpm;
 
 use crate::cataloger::Cataloger;
 
 /// The distributions' catalogers, in a fixed order.
-pub(crate) const CATALOGERS: &[&dyn Cataloger] = &[&dpkg::Dpkg, &apk::Apk];
+pub(crate) const CATALOGERS: &[&dyn Cataloger] = &[&dpkg::Dpkg, &apk::Apk, &rpm::Rpm];

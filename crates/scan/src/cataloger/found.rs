@@ -113,14 +113,33 @@ impl Found {
 pub(crate) fn path_hash(path: &str) -> u64 {
     let path = path.strip_prefix('.').filter(|rest| rest.starts_with('/')).unwrap_or(path);
     let path = path.trim_start_matches('/');
-    let top = path.split('/').next().unwrap_or("");
-    let prefix = match top {
-        "bin" | "sbin" | "lib" | "lib32" | "lib64" | "libx32" => "usr/",
+    let prefix = match path.split('/').next() {
+        Some("bin" | "sbin" | "lib" | "lib32" | "lib64" | "libx32") => "usr/",
         _ => "",
     };
-    prefix.bytes().chain(path.bytes()).fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    })
+    hash_on(hash_on(0xcbf2_9ce4_8422_2325, prefix), path)
+}
+
+/// [`path_hash`] of many files of one folder, without hashing the folder's name again for each: a
+/// hostile list could have a name of megabytes and millions of files in it.
+pub(crate) struct FolderHash(Option<u64>);
+
+impl FolderHash {
+    /// Takes a folder's path, with or without slashes around it; empty or `/` is the root.
+    pub(crate) fn new(folder: &str) -> Self {
+        let folder = folder.trim_end_matches('/');
+        Self((!folder.is_empty()).then(|| hash_on(path_hash(folder), "/")))
+    }
+
+    /// The hash of the path of the file `name` in the folder.
+    pub(crate) fn file(&self, name: &str) -> u64 {
+        self.0.map_or_else(|| path_hash(name), |folder| hash_on(folder, name))
+    }
+}
+
+fn hash_on(hash: u64, text: &str) -> u64 {
+    text.bytes()
+        .fold(hash, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3))
 }
 
 mod ecosystem_text {
@@ -160,6 +179,12 @@ mod tests {
             assert_ne!(path_hash(path), expected, "{path}");
         }
         assert_ne!(path_hash(".bashrc"), path_hash("bashrc"));
+        for (folder, name) in [("/lib/python3/", "six.py"), ("usr/lib", "python3/six.py")] {
+            assert_eq!(FolderHash::new(folder).file(name), expected, "{folder}");
+        }
+        for folder in ["", "/"] {
+            assert_eq!(FolderHash::new(folder).file("lib"), path_hash("/usr/lib"), "{folder}");
+        }
     }
 
     #[test]

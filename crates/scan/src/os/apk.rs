@@ -7,7 +7,7 @@
 use pratique_model::Ecosystem;
 
 use crate::cataloger::{
-    CatalogError, Cataloger, Content, Evidence, FileInfo, Found, Owned, path_hash,
+    CatalogError, Cataloger, Content, Evidence, FileInfo, FolderHash, Found, Owned,
 };
 
 /// A database of some 5,000 packages with all their files has less than 100 MB.
@@ -61,7 +61,7 @@ struct Record {
     version: Option<String>,
     arch: Option<String>,
     origin: Option<String>,
-    folder: String,
+    folder: Option<FolderHash>,
     files: Vec<u64>,
     has_fields: bool,
 }
@@ -76,14 +76,10 @@ impl Record {
             b'V' => self.version = text(),
             b'A' => self.arch = text(),
             b'o' => self.origin = text(),
-            b'F' => self.folder = text().unwrap_or_default(),
+            b'F' => self.folder = Some(FolderHash::new(&String::from_utf8_lossy(value))),
             b'R' => {
-                let name = String::from_utf8_lossy(value);
-                let path = match self.folder.as_str() {
-                    "" => path_hash(&name),
-                    folder => path_hash(&format!("{folder}/{name}")),
-                };
-                self.files.push(path);
+                let folder = self.folder.get_or_insert_with(|| FolderHash::new(""));
+                self.files.push(folder.file(&String::from_utf8_lossy(value)));
             }
             _ => {}
         }
@@ -112,6 +108,7 @@ impl Record {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cataloger::path_hash;
     use crate::cataloger::testing::{catalog, packages};
 
     const INSTALLED: &str = "lib/apk/db/installed";
