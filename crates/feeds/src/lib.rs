@@ -6,6 +6,7 @@
 
 mod almalinux;
 mod alpine;
+mod azurelinux;
 #[cfg(test)]
 mod collector;
 mod debian;
@@ -15,6 +16,7 @@ mod json_items;
 mod kev;
 mod nvd;
 mod osv;
+mod oval;
 mod text;
 mod ubuntu;
 
@@ -32,6 +34,7 @@ pub fn sources() -> &'static [&'static dyn Source] {
         &alpine::WOLFI,
         &alpine::CHAINGUARD,
         &almalinux::AlmaLinux,
+        &azurelinux::AzureLinux,
         &osv::Osv,
         &kev::Kev,
         &epss::EpssScores,

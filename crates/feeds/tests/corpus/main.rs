@@ -6,6 +6,7 @@
 
 mod almalinux;
 mod alpine;
+mod azurelinux;
 mod corpus;
 mod debian;
 mod ubuntu;
