@@ -163,3 +163,6 @@ fn parse(url: &str) -> Result<Url, FetchError> {
         problem: problem.to_string(),
     })
 }
+
+#[cfg(test)]
+mod tests;

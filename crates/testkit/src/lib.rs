@@ -1,1 +1,5 @@
-//! Seam only.
+//! What tests of several crates need and no crate ships.
+
+mod feed_server;
+
+pub use feed_server::{FeedServer, Request, ScriptedAnswer};
