@@ -179,6 +179,11 @@ impl Staging {
         self.keep_note(note, true);
     }
 
+    /// The remarks that are kept.
+    pub fn notes(&self) -> &[KeptNote] {
+        &self.notes
+    }
+
     /// Tells the first fault so far; a parser may stop early because of it.
     ///
     /// # Errors

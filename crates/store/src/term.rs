@@ -4,7 +4,7 @@
 //! nothing but different remarks costs time, not memory.
 
 use std::collections::HashMap;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
@@ -20,17 +20,21 @@ const CACHED_MAX: usize = 65_536;
 /// What is known of `term` and `scope` by number.
 #[derive(Default)]
 pub(crate) struct TermReader {
-    texts: HashMap<i64, Rc<str>>,
+    texts: HashMap<i64, Arc<str>>,
     scores: HashMap<i64, Cvss>,
 }
 
 impl TermReader {
     /// The text of a term.
-    pub(crate) fn text(&mut self, connection: &Connection, id: i64) -> Result<Rc<str>, StoreError> {
+    pub(crate) fn text(
+        &mut self,
+        connection: &Connection,
+        id: i64,
+    ) -> Result<Arc<str>, StoreError> {
         if let Some(text) = self.texts.get(&id) {
-            return Ok(Rc::clone(text));
+            return Ok(Arc::clone(text));
         }
-        let text: Option<Rc<str>> = connection
+        let text: Option<Arc<str>> = connection
             .prepare_cached("SELECT text FROM term WHERE id = ?1")
             .and_then(|mut statement| statement.query_row([id], |row| row.get(0)).optional())
             .doing("reading a term")?;
@@ -38,7 +42,7 @@ impl TermReader {
         if self.texts.len() >= CACHED_MAX {
             self.texts.clear();
         }
-        self.texts.insert(id, Rc::clone(&text));
+        self.texts.insert(id, Arc::clone(&text));
         Ok(text)
     }
 

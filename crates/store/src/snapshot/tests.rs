@@ -1,3 +1,5 @@
+//! Snapshots are written, loaded, cut and damaged.
+
 use pratique_model::Range;
 
 use super::*;
