@@ -10,12 +10,12 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 use pratique_model::{
-    Assessment, DataPart, Finding, IndexReport, PartId, Suppressed, Suppression, Unassessed,
-    vulnerability_year,
+    Assessment, DataPart, Finding, IndexReport, Package, PartId, Suppressed, Suppression,
+    Unassessed, vulnerability_year,
 };
 use pratique_store::{AdvisoryKey, Database, PartState, StoreError, StoredAffected};
 
-use crate::coverage::{self, Scope};
+use crate::coverage::{self, Cover, Scope};
 use crate::finding::{Surroundings, finding};
 use crate::hit::{self, Subject};
 use crate::row::{self, Advisories, Row};
@@ -68,7 +68,11 @@ pub fn assess(
         rows.iter().map(|row| (finding(row, &around), row.suppression)).collect();
     rate_by_others(&mut findings, database).map_err(ask("for other severities"))?;
     let data = data_parts(&states, &covering, &cves, options.max_age, now);
-    let unassessed = coverage::unassessed(report, |scope| !covering[scope].is_empty());
+    let unassessed = coverage::unassessed(
+        report,
+        |scope| cover(&covering[scope], &states),
+        |package| is_named(package, report, &statements),
+    );
     Ok(assessment(findings, unassessed, data, report, now))
 }
 
@@ -117,6 +121,26 @@ fn covering(
         }
     }
     Ok(covering)
+}
+
+/// How far parts speak of the scope that they cover.
+fn cover(parts: &[PartId], states: &[PartState]) -> Cover {
+    let is_choice = |id: &PartId| {
+        states.iter().find(|state| state.id == *id).is_some_and(|state| state.is_partial)
+    };
+    match parts {
+        [] => Cover::None,
+        parts if parts.iter().all(is_choice) => Cover::Choice,
+        _ => Cover::Whole,
+    }
+}
+
+/// Whether any statement is about a package of this name.
+fn is_named(package: &Package, report: &IndexReport, statements: &Statements) -> bool {
+    coverage::scopes(package.ecosystem, report.distro.as_ref()).iter().any(|scope| {
+        let by_name = statements.get(scope);
+        by_name.is_some_and(|by_name| hit::names(package).any(|name| by_name.contains_key(&*name)))
+    })
 }
 
 /// All statements about the subjects' names, one question a scope.

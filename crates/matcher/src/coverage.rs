@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use pratique_model::{Distro, Ecosystem, IndexReport, Release, Unassessed};
+use pratique_model::{Distro, Ecosystem, IndexReport, Package, Release, Unassessed};
 
 use crate::hit::is_matched;
 
@@ -33,26 +33,50 @@ pub(crate) fn scopes(ecosystem: Ecosystem, distro: Option<&Distro>) -> Vec<Scope
     releases.into_iter().map(|release| Scope { ecosystem, release: Some(release) }).collect()
 }
 
-/// The packages of each ecosystem that none of its scopes covers.
+/// How far the data at hand speaks of a scope.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Cover {
+    /// Not at all.
+    None,
+    /// By a choice of advisories: what it does not name is not known to be clean.
+    Choice,
+    /// By all that the publisher says.
+    Whole,
+}
+
+/// The packages that no data speaks of: those of an ecosystem none of whose scopes is covered, and
+/// those that a mere choice of advisories does not name.
 pub(crate) fn unassessed(
     report: &IndexReport,
-    is_covered: impl Fn(&Scope) -> bool,
+    cover: impl Fn(&Scope) -> Cover,
+    is_named: impl Fn(&Package) -> bool,
 ) -> Vec<Unassessed> {
-    let mut counts: BTreeMap<Ecosystem, usize> = BTreeMap::new();
+    let mut packages: BTreeMap<Ecosystem, Vec<&Package>> = BTreeMap::new();
     for package in report.packages.iter().filter(|package| is_matched(package)) {
-        *counts.entry(package.ecosystem).or_default() += 1;
+        packages.entry(package.ecosystem).or_default().push(package);
     }
     let mut unassessed = Vec::new();
-    for (ecosystem, package_count) in counts {
+    for (ecosystem, packages) in packages {
         let scopes = scopes(ecosystem, report.distro.as_ref());
-        if scopes.iter().any(&is_covered) {
+        let best = scopes.iter().map(&cover).max().unwrap_or(Cover::None);
+        let package_count = match best {
+            Cover::Whole => 0,
+            Cover::Choice => packages.iter().filter(|package| !is_named(package)).count(),
+            Cover::None => packages.len(),
+        };
+        if package_count == 0 {
             continue;
         }
         let release = scopes.into_iter().next().and_then(|scope| scope.release);
-        let why = match (&release, ecosystem.is_distro()) {
-            (Some(release), _) => format!("no advisories for {ecosystem} packages of {release}"),
-            (None, true) => "the image does not say which distribution it is".to_owned(),
-            (None, false) => format!("no advisories for {ecosystem} packages"),
+        let why = match (best, &release) {
+            (Cover::Choice, _) => {
+                "the data at hand is a choice of advisories that does not name them".to_owned()
+            }
+            (_, Some(release)) => format!("no advisories for {ecosystem} packages of {release}"),
+            (_, None) if ecosystem.is_distro() => {
+                "the image does not say which distribution it is".to_owned()
+            }
+            (_, None) => format!("no advisories for {ecosystem} packages"),
         };
         unassessed.push(Unassessed { ecosystem, release, package_count, why });
     }

@@ -267,3 +267,89 @@ fn a_listed_version_is_mended_by_the_next_fix() {
     affected.versions = vec!["1.2.0".to_owned()];
     check(&package(Ecosystem::Npm, "demo", "1.2.0"), &affected, Hit(Some("1.6.0")));
 }
+
+#[test]
+fn a_listed_version_matches_what_its_ecosystem_calls_equal() {
+    for (ecosystem, installed, listed, expected) in [
+        (Ecosystem::Pypi, "1.0", "1.0.0", Hit(None)),
+        (Ecosystem::Pypi, "1.0.0.RC1", "1.0.0rc1", Hit(None)),
+        (Ecosystem::Pypi, "1.13.1+cu117", "1.13.1", Hit(None)),
+        (Ecosystem::Pypi, "1.13.1", "1.13.1+cu117", OtherVersion),
+        (Ecosystem::Pypi, "1.13.1+cu117", "1.13.2", OtherVersion),
+        (Ecosystem::Gem, "2.0", "2.0.0", Hit(None)),
+        (Ecosystem::Npm, "2.0.0", "2.0.1", OtherVersion),
+    ] {
+        let mut affected = statement(ecosystem, "demo", &[]);
+        affected.versions = vec![listed.to_owned()];
+        check(&package(ecosystem, "demo", installed), &affected, expected);
+    }
+}
+
+#[test]
+fn an_installed_version_that_cannot_be_read_is_in_doubt_and_never_clean() {
+    let affected = statement(Ecosystem::Pypi, "demo", &[range("1.0", "2.0", "")]);
+    check(&package(Ecosystem::Pypi, "demo", "unknown"), &affected, Unknown);
+    check(&package(Ecosystem::Pypi, "demo", ""), &affected, Unknown);
+    // Nothing needs to be compared where everything is meant.
+    let everything = statement(Ecosystem::Pypi, "demo", &[Range::default()]);
+    check(&package(Ecosystem::Pypi, "demo", "unknown"), &everything, Hit(None));
+}
+
+#[test]
+fn a_bound_that_cannot_be_read_is_in_doubt_only_where_it_decides() {
+    for (version, ranges, expected) in [
+        ("1.5.0", vec![range("1.0.0", "soon", "")], Unknown),
+        ("0.9.0", vec![range("1.0.0", "soon", "")], OtherVersion),
+        ("0.9.0", vec![range("once", "2.0.0", "")], Unknown),
+        ("2.5.0", vec![range("once", "2.0.0", "")], OtherVersion),
+        ("1.5.0", vec![range("1.0.0", "", "soon")], Unknown),
+        (
+            "1.5.0",
+            vec![range("once", "2.0.0", ""), range("1.4.0", "1.6.0", "")],
+            Hit(Some("1.6.0")),
+        ),
+    ] {
+        check(
+            &package(Ecosystem::Npm, "demo", version),
+            &statement(Ecosystem::Npm, "demo", &ranges),
+            expected,
+        );
+    }
+}
+
+#[test]
+fn doubt_about_what_the_publisher_rules_out_is_silence() {
+    let mut affected = statement(Ecosystem::Pypi, "demo", &[Range::below("2.0")]);
+    affected.status = Status::NotAffected;
+    check(&package(Ecosystem::Pypi, "demo", "unknown"), &affected, OtherVersion);
+}
+
+#[test]
+fn versions_are_ordered_as_their_ecosystem_does() {
+    for (ecosystem, installed, fixed, expected) in [
+        (Ecosystem::Deb, "1.9-1", "1.10-1", Hit(Some("1.10-1"))),
+        (Ecosystem::Deb, "1:1.0-1", "2.0-1", OtherVersion),
+        (Ecosystem::Rpm, "2.0-1", "1:1.0-1", Hit(Some("1:1.0-1"))),
+        (Ecosystem::Rpm, "1:1.0-2", "1:1.0-1", OtherVersion),
+        (Ecosystem::Apk, "1.1.1d-r0", "1.1.1d-r2", Hit(Some("1.1.1d-r2"))),
+        (Ecosystem::Golang, "v1.6.3", "1.7.7", Hit(Some("1.7.7"))),
+        (
+            Ecosystem::Golang,
+            "v0.0.0-20200622213623-75b288015ac9",
+            "0.0.0-20201216223049-8b5274cf687f",
+            Hit(Some("0.0.0-20201216223049-8b5274cf687f")),
+        ),
+        (Ecosystem::Maven, "2.14.1", "2.15.0-rc1", Hit(Some("2.15.0-rc1"))),
+        (Ecosystem::Pypi, "2.0rc1", "2.0", Hit(Some("2.0"))),
+        (Ecosystem::Gem, "2.0.0.pre", "2.0.0", Hit(Some("2.0.0"))),
+        (Ecosystem::Nuget, "12.0.1", "13.0.1", Hit(Some("13.0.1"))),
+        (Ecosystem::Composer, "v4.4.9", "4.4.13", Hit(Some("4.4.13"))),
+        (Ecosystem::Cargo, "0.1.43", "0.2.23", Hit(Some("0.2.23"))),
+    ] {
+        check(
+            &package(ecosystem, "demo", installed),
+            &statement(ecosystem, "demo", &[Range::below(fixed)]),
+            expected,
+        );
+    }
+}
