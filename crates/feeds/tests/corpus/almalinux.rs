@@ -1,10 +1,12 @@
 //! AlmaLinux's errata.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
 
 use serde_json::Value;
 
-use pratique_model::Severity;
+use pratique_model::{Affected, Severity};
+use pratique_version::Scheme;
 
 use crate::corpus::{self, Read};
 
@@ -131,4 +133,39 @@ fn trap_2_almalinux_cves_are_related_and_only_alsa_counts() {
     assert_eq!(kernel.url.as_deref(), Some("https://errata.almalinux.org/8/ALSA-2022-1988.html"));
     let without = read.advisories.iter().filter(|it| it.vulnerabilities.is_empty()).count();
     assert!((1..9).contains(&without), "{without}");
+}
+
+/// The expected findings of an image with AlmaLinux's plain packages: every row of a security
+/// erratum, and no other.
+#[test]
+fn almalinux_findings_of_el8_5_are_the_expected_ones() {
+    let Some(read) = corpus::read("almalinux/8") else { return };
+    let truth = corpus::feeds().expect("the corpus is there").with_file_name("truth");
+    let lines = |name: &str| fs::read_to_string(truth.join(name)).expect("the file is there");
+    let mut expected = BTreeSet::new();
+    for line in lines("el8.5-bdb-rebuilt.expected-almalinux.tsv").lines().skip(1) {
+        let fields: Vec<&str> = line.split('\t').collect();
+        if fields[0].starts_with("ALSA-") {
+            expected.insert(format!("{} {} < {}", fields[0], fields[1], fields[3]));
+        }
+    }
+    let mut by_name: BTreeMap<&str, Vec<(&str, &Affected)>> = BTreeMap::new();
+    for (id, affected) in read.statements().filter(|(_, it)| it.module.is_none()) {
+        by_name.entry(&affected.package).or_default().push((id, affected));
+    }
+    let mut found = BTreeSet::new();
+    for line in lines("el8.5-bdb-rebuilt.packages.tsv").lines() {
+        let fields: Vec<&str> = line.split('\t').collect();
+        let epoch = if fields[1] == "(none)" { "0" } else { fields[1] };
+        let installed = format!("{epoch}:{}-{}", fields[2], fields[3]);
+        for (id, affected) in by_name.get(fields[0]).into_iter().flatten() {
+            for fixed in affected.ranges.iter().filter_map(|range| range.fixed.as_deref()) {
+                if Scheme::Rpm.compare(&installed, fixed).expect("rpm orders it").is_lt() {
+                    found.insert(format!("{id} {} < {fixed}", fields[0]));
+                }
+            }
+        }
+    }
+    assert_eq!(found, expected);
+    assert_eq!(expected.len(), 257);
 }

@@ -126,3 +126,24 @@ fn alpine_malformed_ids_are_mended_and_named() {
     let remark = comment.about("CVE-2020-14342", "cifs-utils")[0].remark.as_deref();
     assert_eq!(remark, Some("Not affected, requires --with-systemd"));
 }
+
+#[test]
+fn alpine_oldest_branch_is_read() {
+    let member = "alpine/secdb/testdata/fixtures/v3.2/main.json";
+    let Some(read) = corpus::read_sample("alpine", member, "alpine/v3.2") else { return };
+    assert_eq!(read.quarantined, []);
+    assert!(read.count(Status::Fixed) > 0);
+}
+
+#[test]
+fn chainguard_sample_is_read() {
+    let member = "chainguard/secdb/testdata/fixtures/happy/security.json";
+    let Some(read) = corpus::read_sample("chainguard", member, "chainguard") else { return };
+    assert_eq!((&read.quarantined, &read.notes), (&vec![], &vec![]));
+    let fixed = read.about("CVE-2024-45338", "actions-runner-controller-fips");
+    assert_eq!(fixed[0].ranges, [Range::below("0.10.1-r1")]);
+    let member = "vunnel/chainguard/test-fixtures/input/secdb/security.json";
+    let read = corpus::read_sample("vunnel", member, "chainguard").expect("the corpus is there");
+    assert_eq!(read.quarantined, []);
+    assert!(read.count(Status::NotAffected) > 0);
+}

@@ -97,6 +97,28 @@ pub(crate) fn read(name: &str) -> Option<Read> {
     Some(read)
 }
 
+/// Reads a file of `samples/NAME.tar.zst` as if it were the one document of a part; `None` when the
+/// corpus is not there.
+pub(crate) fn read_sample(sample: &str, member: &str, name: &str) -> Option<Read> {
+    let archive = feeds()?.join("samples").join(format!("{sample}.tar.zst"));
+    let archive = File::open(&archive).expect("the sample can be opened");
+    let mut archive = zstd::stream::read::Decoder::new(archive).expect("the sample is zstd");
+    let part = part(name);
+    let mut read = Read::default();
+    let mut parser = source(part.id.source()).parser(&part.id);
+    let mut found = false;
+    each_tar_member(&mut archive, &mut |path, content| {
+        if path == member {
+            found = true;
+            let mut content = BufReader::new(content);
+            parser.file(path, &mut content, &mut read).expect("the sample is read");
+        }
+    });
+    assert!(found, "{sample} has no {member}");
+    read.summary = parser.finish(&mut read).expect("the part is whole");
+    Some(read)
+}
+
 /// Gives `each` every file of a zip or tar, with its path.
 pub(crate) fn each_file(document: &Document, each: &mut dyn FnMut(&str, &mut dyn std::io::Read)) {
     let file = file_of(document).unwrap_or_else(|| panic!("{} is missing", document.url));
