@@ -80,6 +80,8 @@ fn azurelinux_greater_than_states_begin_a_range() {
     let Some(read) = corpus::read(PARTS[2]) else { return };
     let bounded = read.statements().filter(|(_, it)| it.ranges[0].introduced.is_some()).count();
     assert_eq!(bounded, text(PARTS[2]).matches("operation=\"greater than\"").count());
+    let notes: Vec<&str> = read.notes.iter().map(|it| it.text.as_str()).collect();
+    assert!(notes.len() == 1 && notes[0].starts_with("a list where"), "{notes:?}");
     let golang = read.about("CVE-2023-39323", "golang");
     assert_eq!(golang[0].ranges[0].fixed.as_deref(), Some("1.20.10-1.azl3"));
 }

@@ -71,7 +71,7 @@ fn trap_6_debian_statuses_of_the_tracker() {
 #[test]
 fn trap_6_debian_end_of_life_and_urgencies() {
     let Some(read) = corpus::read_sample("vunnel", INPUT, "debian") else { return };
-    // The sample has one entry that was made to be broken.
+    // The sample has one entry whose releases are a list.
     let subjects: Vec<&str> = read.quarantined.iter().map(|it| it.subject.as_str()).collect();
     assert_eq!((subjects, &read.notes), (vec!["chromium-browser CVE-2022-0358"], &vec![]));
     let ended = (Status::EndOfLife, Some("end-of-life"), None);
