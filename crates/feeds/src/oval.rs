@@ -1,9 +1,9 @@
 //! OVAL definitions about rpm packages: criteria, and the tests, objects and states they refer to.
 //!
 //! The parts of a file refer to one another by id and may stand in any order, so a file is read to
-//! its end before anything is resolved. Kept is only what is needed for that; how much it can be is
-//! bounded by the file's size ([`reader::DOCUMENT_BYTES_MAX`]). What a publisher puts into `metadata`
-//! beside the standard's own fields is kept by element name.
+//! its end before anything is resolved. Kept is only what is needed for that; how much it can be
+//! is bounded by the file's size ([`reader::DOCUMENT_BYTES_MAX`]). What a publisher puts into
+//! `metadata` beside the standard's own fields is kept by element name.
 
 mod criteria;
 mod reader;

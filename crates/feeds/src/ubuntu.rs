@@ -1,9 +1,9 @@
 //! Ubuntu: the CVE tracker's folder of text files, one file per CVE.
 //!
-//! `active/` holds what is open somewhere, `retired/` what is settled; `ignored/` (not about Ubuntu)
-//! is left out. What would surprise: one release has two lines per package, its own and that of its
-//! paid extension (ESM), and both come to one statement here, see [`statement`]; and `devel` is
-//! whatever release was next when the file was written, so it is left out.
+//! `active/` holds what is open somewhere, `retired/` what is settled; `ignored/` (not about
+//! Ubuntu) is left out. What would surprise: one release has two lines per package, its own and
+//! that of its paid extension (ESM), and both come to one statement here, see [`statement`]; and
+//! `devel` is whatever release was next when the file was written, so it is left out.
 
 mod entry;
 mod statement;

@@ -1,3 +1,5 @@
+//! AlmaLinux's errata: records written in OSV's form, and what becomes of each of their words.
+
 use super::*;
 use crate::collector::Collector;
 

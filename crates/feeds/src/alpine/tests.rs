@@ -1,3 +1,5 @@
+//! secdb: files written in its form, and what becomes of versions and ids.
+
 use super::*;
 use crate::collector::Collector;
 

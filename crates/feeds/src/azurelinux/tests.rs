@@ -1,3 +1,5 @@
+//! Microsoft's OVAL: definitions written in its form, and what becomes of each of their words.
+
 use pratique_model::Range;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Debian's tracker: entries written in its form, and what becomes of each status.
+
 use super::*;
 use crate::collector::Collector;
 

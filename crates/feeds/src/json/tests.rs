@@ -1,3 +1,5 @@
+//! Cutting of large objects, wherever the stream is cut, and refusal of what is none.
+
 use std::io::BufReader;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Ubuntu's tracker: files written in its form, and what becomes of each status word.
+
 use pratique_model::{Affected, Range, Status};
 
 use super::*;
