@@ -6,6 +6,7 @@
 
 mod composer;
 mod dotnet;
+mod executable;
 mod gem;
 mod java;
 mod json;
@@ -15,8 +16,15 @@ mod pypi;
 use crate::cataloger::Cataloger;
 
 /// The languages' catalogers, in a fixed order.
-pub(crate) const CATALOGERS: &[&dyn Cataloger] =
-    &[&composer::Composer, &dotnet::Dotnet, &gem::Gem, &java::Java, &npm::Npm, &pypi::Pypi];
+pub(crate) const CATALOGERS: &[&dyn Cataloger] = &[
+    &composer::Composer,
+    &dotnet::Dotnet,
+    &executable::Executable,
+    &gem::Gem,
+    &java::Java,
+    &npm::Npm,
+    &pypi::Pypi,
+];
 
 /// The last segment of a path.
 fn file_name(path: &str) -> &str {

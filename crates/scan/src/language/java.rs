@@ -66,7 +66,7 @@ impl Cataloger for Java {
 }
 
 /// Whether a name ends as a Java archive does, in any case.
-fn is_archive(name: &[u8]) -> bool {
+pub(super) fn is_archive(name: &[u8]) -> bool {
     let Some(at) = name.len().checked_sub(4) else { return false };
     ENDINGS.iter().any(|ending| name[at..].eq_ignore_ascii_case(ending))
 }
