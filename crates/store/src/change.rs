@@ -321,3 +321,6 @@ fn of_package(
 ) -> Difference {
     Difference { kind, vulnerability: None, package: Some(key.clone()), old, new }
 }
+
+#[cfg(test)]
+mod tests;

@@ -15,6 +15,7 @@ mod database;
 mod encoding;
 mod error;
 mod facts;
+mod history;
 mod lock;
 mod part;
 mod query;

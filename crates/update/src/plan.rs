@@ -212,3 +212,6 @@ impl PlannedPart {
         &self.part.id
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -222,3 +222,6 @@ fn warn_of_absent_sources(outcomes: &[PartOutcome]) {
         tracing::warn!(source.name = name, "source {name}: none of its parts is there");
     }
 }
+
+#[cfg(test)]
+mod tests;

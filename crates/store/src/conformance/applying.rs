@@ -1,16 +1,26 @@
 //! Cases about what a commit changes.
 
-use pratique_model::{PartId, Range};
+use pratique_model::{Advisory, Ecosystem, PartId, Range};
 
-use super::sample::{advisory, at, commit, commit_facts, epss, kev, looked_up, part};
+use super::sample::{
+    advisory, affected, at, bookworm, commit, commit_facts, epss, kev, looked_up, part,
+};
 use super::{Case, list};
-use crate::{Applied, Database};
+use crate::{Applied, ChangeKind, Database};
 
 pub(super) const CASES: &[Case] = list![
     the_first_load_is_a_baseline,
     the_same_input_again_changes_nothing,
     a_new_a_changed_and_a_missing_entry_are_told_apart,
     pieces_of_one_advisory_are_united,
+    what_the_publisher_withdraws_is_not_matched,
+    an_entry_that_comes_back_is_new,
+    a_text_alone_is_a_change_of_text,
+    changes_are_told_by_generation,
+    facts_are_added_changed_and_taken_away,
+    parts_do_not_touch_each_other,
+    the_names_of_shared_texts_survive_a_refused_commit,
+    more_rows_than_a_run_holds_are_all_written,
 ];
 
 fn the_first_load_is_a_baseline(database: &mut Database) {
@@ -81,4 +91,132 @@ fn pieces_of_one_advisory_are_united(database: &mut Database) {
     assert_eq!(looked_up(database, "b"), [("CVE-2024-0001".to_owned(), vec![Range::below("2")])]);
     let applied = commit(database, &part(), 2, &[second, first, other]).expect("a commit");
     assert_eq!((applied.unchanged, applied.changed, applied.generation), (2, 0, 1));
+}
+
+fn what_the_publisher_withdraws_is_not_matched(database: &mut Database) {
+    let mut feed = [advisory("CVE-2024-0001", "a", None), advisory("CVE-2024-0002", "a", None)];
+    feed[1].withdrawn = Some(at(0));
+    commit(database, &part(), 1, &feed).expect("a commit");
+    assert_eq!(looked_up(database, "a").len(), 1);
+    assert!(database.severities_of(&["CVE-2024-0002"]).expect("an answer").is_empty());
+    feed[0].withdrawn = Some(at(1));
+    feed[1].withdrawn = None;
+    let applied = commit(database, &part(), 2, &feed).expect("a commit");
+    assert_eq!((applied.changed, applied.withdrawn), (2, 0));
+    assert_eq!(looked_up(database, "a"), [("CVE-2024-0002".to_owned(), vec![])]);
+    assert_eq!(kinds(database, 1), [ChangeKind::Withdrawn, ChangeKind::New]);
+}
+
+fn an_entry_that_comes_back_is_new(database: &mut Database) {
+    let feed = [advisory("CVE-2024-0001", "a", None), advisory("CVE-2024-0002", "b", None)];
+    commit(database, &part(), 1, &feed).expect("a commit");
+    let applied = commit(database, &part(), 2, &feed[..1]).expect("a commit");
+    assert_eq!((applied.entries, applied.withdrawn), (1, 1));
+    let applied = commit(database, &part(), 3, &feed[..1]).expect("a commit");
+    assert_eq!((applied.withdrawn, applied.generation), (0, 2), "it is gone only once");
+    let applied = commit(database, &part(), 4, &feed).expect("a commit");
+    assert_eq!((applied.new, applied.changed, applied.generation), (1, 0, 3));
+    assert_eq!(looked_up(database, "b").len(), 1);
+    assert_eq!(kinds(database, 1), [ChangeKind::Withdrawn, ChangeKind::New]);
+}
+
+fn a_text_alone_is_a_change_of_text(database: &mut Database) {
+    let mut feed = [advisory("CVE-2024-0001", "a", Some("1"))];
+    commit(database, &part(), 1, &feed).expect("a commit");
+    feed[0].summary = Some("a typo is mended".to_owned());
+    let applied = commit(database, &part(), 2, &feed).expect("a commit");
+    assert_eq!((applied.changed, applied.generation), (1, 2));
+    assert_eq!(kinds(database, 1), [ChangeKind::Text]);
+}
+
+fn changes_are_told_by_generation(database: &mut Database) {
+    let feed = |fixed| [advisory("CVE-2024-0001", "a", fixed)];
+    commit(database, &part(), 1, &feed(None)).expect("a commit");
+    commit(database, &part(), 2, &feed(Some("1"))).expect("a commit");
+    commit(database, &part(), 3, &feed(Some("2"))).expect("a commit");
+    assert_eq!(
+        kinds(database, 0),
+        [ChangeKind::Baseline, ChangeKind::FixAvailable, ChangeKind::FixChanged]
+    );
+    let changes = database.changes(&part(), 2, 10).expect("changes");
+    assert_eq!(changes.len(), 1);
+    let change = &changes[0];
+    assert_eq!((change.generation, change.at), (3, at(3)));
+    assert_eq!(change.advisory.as_deref(), Some("CVE-2024-0001"));
+    assert_eq!((change.old.as_deref(), change.new.as_deref()), (Some("1"), Some("2")));
+    assert_eq!(change.package, Some((Ecosystem::Deb, Some(bookworm()), "a".to_owned())));
+    assert_eq!(database.changes(&part(), 0, 2).expect("changes").len(), 2);
+}
+
+fn facts_are_added_changed_and_taken_away(database: &mut Database) {
+    let kevs = PartId::new("kev", "kev");
+    let facts = [epss("CVE-2024-0001", 0.1), epss("CVE-2024-0002", 0.2), kev("CVE-2024-0001")];
+    commit_facts(database, &kevs, 1, &facts);
+    let facts = [epss("CVE-2024-0001", 0.5), kev("CVE-2024-0001"), kev("CVE-2024-0003")];
+    let applied = commit_facts(database, &kevs, 2, &facts);
+    let counts = (applied.new, applied.changed, applied.withdrawn, applied.unchanged);
+    assert_eq!(counts, (1, 1, 1, 1));
+    assert_eq!((applied.entries, applied.generation), (3, 2));
+    let found = database.facts(&["CVE-2024-0001", "CVE-2024-0002"]).expect("facts");
+    assert_eq!(found.len(), 1);
+    assert_eq!(found["CVE-2024-0001"].epss.as_ref().map(|epss| epss.score), Some(0.5));
+    let changes = database.changes(&kevs, 1, 10).expect("changes");
+    assert_eq!(changes.len(), 1);
+    assert_eq!(changes[0].kind, ChangeKind::KnownExploited);
+    assert_eq!(changes[0].vulnerability.as_deref(), Some("CVE-2024-0003"));
+    let twice = [epss("CVE-2024-0001", 0.5), epss("CVE-2024-0001", 0.6), kev("CVE-2024-0001")];
+    let applied = commit_facts(database, &kevs, 3, &twice);
+    assert_eq!((applied.entries, applied.withdrawn), (2, 1));
+    let found = database.facts(&["CVE-2024-0001"]).expect("facts");
+    assert_eq!(found["CVE-2024-0001"].epss.as_ref().map(|epss| epss.score), Some(0.6));
+}
+
+fn parts_do_not_touch_each_other(database: &mut Database) {
+    let other = PartId::new("alpine", "v3.20");
+    let feed = [advisory("CVE-2024-0001", "a", Some("1")), advisory("CVE-2024-0002", "a", None)];
+    commit(database, &part(), 1, &feed).expect("a commit");
+    commit(database, &other, 2, &feed).expect("a commit");
+    assert_eq!(looked_up(database, "a").len(), 4);
+    commit(database, &other, 3, &feed[..1]).expect("a commit");
+    assert_eq!(looked_up(database, "a").len(), 3);
+    assert_eq!(database.part(&part()).expect("an answer").map(|part| part.entries), Some(2));
+}
+
+fn the_names_of_shared_texts_survive_a_refused_commit(database: &mut Database) {
+    let with_remark = |cve: &str, remark: &str| {
+        let mut advisory = advisory(cve, "a", None);
+        advisory.affected[0].remark = Some(remark.to_owned());
+        advisory
+    };
+    let feed: Vec<Advisory> =
+        (0..10).map(|index| with_remark(&format!("CVE-2024-000{index}"), "no-dsa")).collect();
+    commit(database, &part(), 1, &feed).expect("a commit");
+    looked_up(database, "a");
+    commit(database, &part(), 2, &[with_remark("CVE-2024-0100", "postponed")]).expect_err("shrunk");
+    let other = PartId::new("ubuntu", "ubuntu");
+    commit(database, &other, 3, &[with_remark("CVE-2024-0200", "ignored")]).expect("a commit");
+    let found = database.affected(Ecosystem::Deb, Some(&bookworm()), &["a"]).expect("an answer");
+    let remarks: Vec<_> = found.iter().map(|found| found.affected.remark.as_deref()).collect();
+    assert_eq!(remarks.len(), 11);
+    assert_eq!((remarks[0], remarks[10]), (Some("no-dsa"), Some("ignored")));
+}
+
+fn more_rows_than_a_run_holds_are_all_written(database: &mut Database) {
+    let feed: Vec<Advisory> = (0..300)
+        .map(|index| Advisory {
+            affected: (0..300).map(|number| affected(&format!("p{number}"), Some("1"))).collect(),
+            ..advisory(&format!("CVE-2024-{index:04}"), "a", None)
+        })
+        .collect();
+    commit(database, &part(), 1, &feed).expect("a commit");
+    for name in ["p0", "p150", "p299"] {
+        let found = database.affected(Ecosystem::Deb, Some(&bookworm()), &[name]);
+        assert_eq!(found.expect("an answer").len(), 300, "{name}");
+    }
+}
+
+/// The kinds of all changes after a generation.
+fn kinds(database: &Database, after: u64) -> Vec<ChangeKind> {
+    let changes = database.changes(&part(), after, 100).expect("changes");
+    changes.into_iter().map(|change| change.kind).collect()
 }

@@ -16,6 +16,7 @@ pub(super) const CASES: &[Case] = list![
     severities_come_from_every_live_advisory,
     an_address_that_holds_the_id_survives,
     a_held_state_does_not_move,
+    a_person_finds_ids_aliases_and_packages,
 ];
 
 fn every_field_survives(database: &mut Database) {
@@ -127,4 +128,40 @@ fn a_held_state_does_not_move(database: &mut Database) {
     assert_eq!(looked_up(&reader, "a").len(), 1);
     drop(hold);
     assert_eq!(looked_up(&reader, "a").len(), 2);
+}
+
+fn a_person_finds_ids_aliases_and_packages(database: &mut Database) {
+    commit(database, &PartId::new("almalinux", "8"), 1, &[rich()]).expect("a commit");
+    let mut named = advisory("CVE-2020-4788", "nodejs", Some("12"));
+    named.aliases = vec!["GHSA-aaaa-bbbb-cccc".to_owned()];
+    named.affected[0].severity = Some(Severity::Low);
+    let mut empty = advisory("CVE-2020-0001", "x", None);
+    empty.affected.clear();
+    commit(database, &part(), 2, &[named, empty]).expect("a commit");
+    let find = |text: &str| -> Vec<(String, Option<String>)> {
+        let found = database.search(text, 100).expect("an answer");
+        let row = |found: &crate::Statement| {
+            (found.id.clone(), found.package.as_ref().map(|package| package.name.clone()))
+        };
+        found.iter().map(row).collect()
+    };
+    let row = |id: &str, name: Option<&str>| (id.to_owned(), name.map(str::to_owned));
+    let alma = "ALSA-2022:1988";
+    let of_alma = [row(alma, Some("nodejs")), row(alma, Some("kernel: core"))];
+    let of_debian = row("CVE-2020-4788", Some("nodejs"));
+    assert_eq!(find(alma), of_alma);
+    let [first, second] = of_alma.clone();
+    assert_eq!(find("cve-2020-4788"), [first.clone(), second, of_debian.clone()]);
+    assert_eq!(find(" nodejs "), [first, of_debian.clone()]);
+    assert_eq!(find("GHSA-aaaa-bbbb-cccc"), [of_debian]);
+    assert_eq!(find("CVE-2020-0001"), [row("CVE-2020-0001", None)]);
+    for unknown in ["", "GHSA-aaaa", "CVE-2020-0002", "node", "%"] {
+        assert_eq!(find(unknown), [], "{unknown:?}");
+    }
+    let found = database.search("CVE-2020-4788", 1).expect("an answer");
+    assert_eq!(found.len(), 1);
+    let found = database.search("nodejs", 100).expect("an answer");
+    assert_eq!(found[0].severity, Some(Severity::Critical));
+    assert_eq!(found[1].fixed().collect::<Vec<_>>(), ["12"]);
+    assert_eq!(found[1].severity, Some(Severity::Low));
 }

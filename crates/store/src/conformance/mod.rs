@@ -5,6 +5,7 @@
 
 mod applying;
 mod asking;
+mod guarding;
 pub(crate) mod sample;
 
 use std::path::PathBuf;
@@ -27,7 +28,7 @@ enum Backend {
 
 /// All cases.
 fn cases() -> impl Iterator<Item = &'static Case> {
-    applying::CASES.iter().chain(asking::CASES)
+    applying::CASES.iter().chain(asking::CASES).chain(guarding::CASES)
 }
 
 macro_rules! list {

@@ -1,5 +1,7 @@
 //! Every default part from the corpus: loaded from empty, then a round with nothing new.
 
+#![allow(clippy::print_stderr, reason = "a skipped test and what was found are said loudly")]
+
 use std::path::PathBuf;
 
 use pratique_clockwork::Clock;
