@@ -12,6 +12,7 @@ use pratique_version::{Scheme, SortKey};
 use super::platform;
 use super::range::{Ranges, intervals};
 use super::record::{AffectedEntry, EventRange, Record, Score, Versions};
+use crate::text::summary;
 
 /// What a record comes to.
 #[derive(Debug)]
@@ -47,7 +48,7 @@ pub(super) fn convert(
         vulnerabilities: record.cves(),
         aliases: record.other_ids(),
         url: Some(page(&record)),
-        summary: record.one_line(),
+        summary: record.one_line().and_then(|line| summary(&line)),
         published: record.published.filter(|at| *at > ZERO_TIME_END),
         modified: record.modified,
         withdrawn: record.withdrawn,

@@ -43,7 +43,6 @@ pub(crate) struct Record {
     #[serde(default, deserialize_with = "null_is_empty")]
     pub(crate) aliases: Vec<String>,
     /// Ids of other flaws that have to do with it; AlmaLinux puts its CVEs here.
-    #[allow(dead_code, reason = "read by distro sources that publish in this form")]
     #[serde(default, deserialize_with = "null_is_empty")]
     pub(crate) related: Vec<String>,
     /// Ids of the flaws that it passes on from another publisher.

@@ -1,7 +1,7 @@
 //! Where the corpus lies, and a sink that keeps what a part gives.
 
 use std::fs::File;
-use std::io::{BufReader, Read as _};
+use std::io::{BufRead, BufReader, Read as _};
 use std::path::PathBuf;
 
 use pratique_feeds::{Container, Document, Part, Sink, Source, Summary, sources};
@@ -24,6 +24,7 @@ pub(crate) fn feeds() -> Option<PathBuf> {
 #[derive(Default)]
 pub(crate) struct Read {
     pub(crate) advisories: Vec<Advisory>,
+    pub(crate) enrichments: Vec<Enrichment>,
     pub(crate) notes: Vec<Note>,
     pub(crate) quarantined: Vec<Note>,
     pub(crate) summary: Summary,
@@ -35,7 +36,7 @@ impl Sink for Read {
     }
 
     fn enrichment(&mut self, enrichment: Enrichment) {
-        panic!("a vulnerability source gave a fact about a CVE: {enrichment:?}");
+        self.enrichments.push(enrichment);
     }
 
     fn note(&mut self, note: Note) {
@@ -75,7 +76,7 @@ pub(crate) fn read(name: &str) -> Option<Read> {
     for document in &part.documents {
         let wants = |path: &str| parser.wants(path);
         let mut wanted = Vec::new();
-        if document.container != Container::Plain {
+        if matches!(document.container, Container::Zip | Container::TarGz) {
             each_file(document, &mut |path, content| {
                 if wants(path) {
                     let mut bytes = Vec::new();
@@ -88,8 +89,15 @@ pub(crate) fn read(name: &str) -> Option<Read> {
             }
             continue;
         }
-        let file = file_of(document).unwrap_or_else(|| panic!("{} is missing", document.url));
-        let mut content = BufReader::new(File::open(&file).expect("the file can be opened"));
+        let Some(file) = file_of(document) else {
+            assert!(document.optional, "{} is missing", document.url);
+            continue;
+        };
+        let file = BufReader::new(File::open(&file).expect("the file can be opened"));
+        let mut content: Box<dyn BufRead> = match document.container {
+            Container::Gzip => Box::new(BufReader::new(flate2::bufread::MultiGzDecoder::new(file))),
+            _ => Box::new(file),
+        };
         let path = document.url.rsplit('/').next().unwrap_or_default();
         parser.file(path, &mut content, &mut read).expect("the file is read");
     }

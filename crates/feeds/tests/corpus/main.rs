@@ -9,4 +9,6 @@ mod alpine;
 mod azurelinux;
 mod corpus;
 mod debian;
+mod enrichment;
+mod osv;
 mod ubuntu;
