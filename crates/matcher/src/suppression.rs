@@ -1,7 +1,8 @@
 //! Which statements and advisories are kept but not shown, and why.
 //!
 //! The publisher's word decides, and the same word means different things: Debian's `ignored` puts
-//! a fix off and is shown, Ubuntu's is a refusal and is suppressed. What the user hides is `filter`.
+//! a fix off and is shown, Ubuntu's is a refusal and is suppressed. What the user hides is in
+//! `filter`.
 
 use pratique_model::{Advisory, Affected, Status, Suppression};
 

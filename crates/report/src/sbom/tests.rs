@@ -87,7 +87,10 @@ fn syfts_sources_are_read_from_the_url_or_from_properties() {
 
 #[test]
 fn trivys_sources_and_modules_are_read_from_properties() {
-    let property = |name: &str, value: &str| serde_json::json!({"name": format!("aquasecurity:trivy:{name}"), "value": value});
+    let property = |name: &str, value: &str| {
+        let name = format!("aquasecurity:trivy:{name}");
+        serde_json::json!({"name": name, "value": value})
+    };
     let component = serde_json::json!({
         "type": "library", "name": "nodejs-libs",
         "purl": "pkg:rpm/alma/nodejs-libs@18.10.0-1.el8?arch=x86_64&distro=alma-8.7&epoch=1",
@@ -124,7 +127,10 @@ fn a_name_keeps_its_case_where_the_url_has_lost_it() {
 
 #[test]
 fn the_distribution_is_that_of_the_system_component_else_of_the_urls() {
-    let system = |name: &str, version: &str| serde_json::json!({"type": "operating-system", "name": name, "version": version});
+    let system = |name: &str, version: &str| {
+        let kind = "operating-system";
+        serde_json::json!({"type": kind, "name": name, "version": version})
+    };
     for (components, expected) in [
         (serde_json::json!([system("debian", "12.8")]), Some("debian:12")),
         (serde_json::json!([system("alma", "8.7")]), Some("almalinux:8")),
