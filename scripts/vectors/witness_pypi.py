@@ -19,7 +19,9 @@ def compare(left, right):
 
 def contains(version, text):
     try:
-        Version(version)
+        # Only `===` takes what is no version.
+        if "===" not in text:
+            Version(version)
         return "in" if SpecifierSet(text).contains(version, prereleases=PRERELEASES) else "out"
     except (InvalidVersion, InvalidSpecifier):
         return "!"

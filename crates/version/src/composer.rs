@@ -6,6 +6,8 @@
 //! surprises: numbers at or above 2^63 are equal, since PHP's integers end there; and branches
 //! without a number (`dev-main`), which Composer leaves unordered, sort before everything, by name.
 
+pub(crate) mod constraint;
+
 use std::cmp::Ordering;
 
 use crate::decimal;

@@ -5,6 +5,8 @@
 //! zeros before the first letters and those at the end do not count (`1.0.0.a` is `1.a`), those in
 //! between do.
 
+pub(crate) mod requirement;
+
 use std::cmp::{Ordering, Reverse};
 
 use crate::decimal;

@@ -10,6 +10,7 @@
 //! a finding keeps the text and a flag.
 
 mod apk;
+mod bound;
 mod composer;
 mod deb;
 mod decimal;
@@ -20,10 +21,12 @@ mod maven;
 mod npm;
 mod nuget;
 mod pypi;
+mod requirement;
 mod row;
 mod rpm;
 mod scheme;
 mod semver;
 
+pub use requirement::{Prereleases, Requirement, RequirementError, RequirementOptions};
 pub use row::{RowFailure, check_row, operator};
 pub use scheme::{Scheme, SortKey, UnknownScheme, VERSION_BYTES_MAX, VersionError};

@@ -6,6 +6,7 @@
 //! circles for some texts that nobody publishes (docs/versions.md). [`compare`] answers what Maven
 //! answers, even there; the sort key is an order, and agrees wherever Maven's is one.
 
+pub(crate) mod range;
 mod token;
 
 use std::borrow::Cow;

@@ -6,11 +6,13 @@
 //! differ. node-semver then ignores the identifiers after them; we go on, else the order would not
 //! be one (docs/versions.md).
 
+pub(crate) mod range;
+
 use std::cmp::Ordering;
 
 use crate::decimal;
 use crate::key::KeyWriter;
-use crate::semver::{self, NUMERIC_IDENTIFIER, Numbers, Version};
+use crate::semver::{self, LeadingZeros, NUMERIC_IDENTIFIER, Numbers, Version};
 
 /// The longest text taken, in UTF-16 units. `MAX_LENGTH` in node-semver's `constants.js`.
 const LENGTH_MAX: usize = 256;
@@ -23,6 +25,46 @@ pub(crate) fn parse(text: &str) -> Result<Version<'_>, &'static str> {
     let text = trimmed(text)?;
     let text = text.strip_prefix('v').unwrap_or(text);
     checked(semver::parse_numbers(text.as_bytes(), Numbers::Three)?)
+}
+
+/// Splits a version as `new SemVer(text, {loose: true})` does: any of `v`, `=` and spaces before
+/// it, leading zeros, and a pre-release that no hyphen introduces.
+pub(crate) fn parse_loose(text: &str) -> Result<Version<'_>, &'static str> {
+    let text = trimmed(text)?;
+    let text = text.trim_start_matches(|c| matches!(c, 'v' | '=') || is_space(c));
+    checked(split_loose(text.as_bytes()).ok_or("it is not a version, even a loose one")?)
+}
+
+fn split_loose(text: &[u8]) -> Option<Version<'_>> {
+    let mut numbers = [&b""[..]; 3];
+    let mut rest = text;
+    for (index, number) in numbers.iter_mut().enumerate() {
+        if index > 0 {
+            rest = rest.strip_prefix(b".")?;
+        }
+        (*number, rest) = decimal::take(rest);
+        if number.is_empty() {
+            return None;
+        }
+    }
+    // What a regular expression gives back: `1.2.10.x` is 1.2.1 with the identifiers `0.x`.
+    if rest.starts_with(b".") && numbers[2].len() > 1 {
+        let (patch, _) = numbers[2].split_at(numbers[2].len() - 1);
+        numbers[2] = patch;
+        rest = &text[text.len() - rest.len() - 1..];
+    }
+    let (rest, build) = semver::split_at_byte(rest, b'+');
+    if build.is_some_and(|build| !semver::are_identifiers(build, LeadingZeros::Allowed)) {
+        return None;
+    }
+    let identifiers = match rest {
+        [] => return Some(Version { numbers, prerelease: None }),
+        // The hyphen may also belong to the first identifier, if it would be empty else.
+        [b'-', identifiers @ ..] if !matches!(identifiers, [] | [b'.', ..]) => identifiers,
+        identifiers => identifiers,
+    };
+    semver::are_identifiers(identifiers, LeadingZeros::Allowed)
+        .then_some(Version { numbers, prerelease: Some(identifiers) })
 }
 
 fn trimmed(text: &str) -> Result<&str, &'static str> {

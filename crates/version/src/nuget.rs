@@ -6,6 +6,8 @@
 //! it is an `int` of .NET, so a time stamp of 14 digits is a text, and `-5` (after a second hyphen)
 //! is a negative number.
 
+pub(crate) mod range;
+
 use std::cmp::Ordering;
 
 use crate::decimal;

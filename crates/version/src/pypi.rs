@@ -5,6 +5,8 @@
 //! since 22. What surprises: a development release without a pre-release (`1.0.dev1`) sorts before
 //! all pre-releases of `1.0`, and a local version after the same version without.
 
+pub(crate) mod specifier;
+
 use std::cmp::Ordering;
 
 use crate::decimal;

@@ -12,7 +12,7 @@ use crate::{apk, composer, deb, gem, golang, maven, npm, nuget, pypi, rpm, semve
 pub const VERSION_BYTES_MAX: usize = 64 * 1024;
 
 /// How much of a refused text an error repeats, in characters.
-const QUOTED_CHARACTERS_MAX: usize = 200;
+pub(crate) const QUOTED_CHARACTERS_MAX: usize = 200;
 
 /// How versions are written and ordered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -223,14 +223,14 @@ impl Scheme {
         })
     }
 
-    fn error(self, version: &str, problem: &'static str) -> VersionError {
+    pub(crate) fn error(self, version: &str, problem: &'static str) -> VersionError {
         let version = version.chars().take(QUOTED_CHARACTERS_MAX).collect();
         VersionError { scheme: self, version, problem }
     }
 }
 
 /// What no scheme takes.
-fn checked(version: &str) -> Result<&str, &'static str> {
+pub(crate) fn checked(version: &str) -> Result<&str, &'static str> {
     if version.is_empty() {
         Err("it is empty")
     } else if version.len() > VERSION_BYTES_MAX {

@@ -6,6 +6,8 @@
 //! [`crate::golang`]. Build metadata is checked and then ignored, also for Cargo, whose library
 //! would use it to break ties: the specification forbids it, and an advisory never means it.
 
+pub(crate) mod requirement;
+
 use std::cmp::Ordering;
 
 use crate::decimal;

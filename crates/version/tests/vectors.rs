@@ -6,7 +6,7 @@ use std::cmp::Ordering;
 use std::fs;
 use std::path::PathBuf;
 
-use pratique_version::{Scheme, check_row, operator};
+use pratique_version::{Prereleases, Requirement, RequirementOptions, Scheme, check_row, operator};
 
 /// Fewer rows mean that a file was lost, not that a scheme is simple.
 const ROWS_MIN: usize = 1000;
@@ -120,4 +120,72 @@ fn gem_rows_hold() {
 #[test]
 fn composer_rows_hold() {
     check(Scheme::Composer);
+}
+
+#[test]
+fn nuget_rows_hold() {
+    check(Scheme::Nuget);
+}
+
+fn check_ranges(scheme: Scheme, name: &str, options: RequirementOptions) {
+    let text = data(&format!("{name}.txt")).expect("the scheme has range vectors");
+    let mut failures = Vec::new();
+    let mut rows = 0;
+    for line in text.lines().filter(|line| !line.starts_with('#')) {
+        let mut fields = line.splitn(3, ' ');
+        let (Some(version), Some(expected), Some(range)) =
+            (fields.next(), fields.next(), fields.next())
+        else {
+            panic!("{name}: no row: {line:?}");
+        };
+        let matched = Requirement::parse_with(scheme, range, options)
+            .map_err(|error| error.to_string())
+            .and_then(|range| range.matches(version).map_err(|error| error.to_string()));
+        let actual = match &matched {
+            Ok(true) => "in",
+            Ok(false) => "out",
+            Err(_) => "!",
+        };
+        if actual != expected {
+            failures.push(format!("{line}: {matched:?}"));
+        }
+        rows += 1;
+    }
+    assert!(rows >= ROWS_MIN, "{name}: only {rows} rows");
+    let shown = &failures[..failures.len().min(SHOWN_MAX)];
+    assert!(failures.is_empty(), "{name}: {} of {rows}:\n{}", failures.len(), shown.join("\n"));
+}
+
+const NATIVE: RequirementOptions =
+    RequirementOptions { prereleases: Prereleases::Native, loose: false };
+
+#[test]
+fn pypi_ranges_hold() {
+    check_ranges(Scheme::Pypi, "pypi-ranges", NATIVE);
+    let finals = RequirementOptions { prereleases: Prereleases::Excluded, ..NATIVE };
+    check_ranges(Scheme::Pypi, "pypi-ranges-finals", finals);
+}
+
+#[test]
+fn npm_ranges_hold() {
+    check_ranges(Scheme::Npm, "npm-ranges", NATIVE);
+    let all = RequirementOptions { prereleases: Prereleases::Included, ..NATIVE };
+    check_ranges(Scheme::Npm, "npm-ranges-prereleases", all);
+    let loose = RequirementOptions { loose: true, ..NATIVE };
+    check_ranges(Scheme::Npm, "npm-ranges-loose", loose);
+}
+
+#[test]
+fn maven_ranges_hold() {
+    check_ranges(Scheme::Maven, "maven-ranges", NATIVE);
+}
+
+#[test]
+fn gem_ranges_hold() {
+    check_ranges(Scheme::Gem, "gem-ranges", NATIVE);
+}
+
+#[test]
+fn composer_ranges_hold() {
+    check_ranges(Scheme::Composer, "composer-ranges", NATIVE);
 }
