@@ -58,3 +58,22 @@ fn a_broken_stream_fails_the_part() {
     let mut parser = Osv.parser(&PartId::new("osv", "npm"));
     assert!(matches!(parser.file("a.json", &mut content, &mut sink), Err(FeedError::Read { .. })));
 }
+
+#[test]
+fn one_flaw_under_several_ids_is_kept_under_each() {
+    let mut parser = Osv.parser(&PartId::new("osv", "PyPI"));
+    let mut sink = Collector::default();
+    for (id, alias) in [("GHSA-1", "PYSEC-1"), ("PYSEC-1", "GHSA-1")] {
+        let json = format!(
+            r#"{{"id": "{id}", "aliases": ["CVE-2024-0001", "{alias}"], "affected": [{{
+                "package": {{"ecosystem": "PyPI", "name": "a"}}, "versions": ["1.0"]}}]}}"#
+        );
+        parser.file("a.json", &mut json.as_bytes(), &mut sink).expect("readable");
+    }
+    let ids: Vec<(&str, &str)> = sink
+        .advisories
+        .iter()
+        .map(|advisory| (advisory.id.as_str(), advisory.vulnerabilities[0].as_str()))
+        .collect();
+    assert_eq!(ids, [("GHSA-1", "CVE-2024-0001"), ("PYSEC-1", "CVE-2024-0001")]);
+}

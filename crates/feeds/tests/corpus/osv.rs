@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use pratique_model::{Affected, Ecosystem, Range};
+use pratique_model::{Affected, Ecosystem, Range, Severity};
 use pratique_version::Scheme;
 
 use crate::corpus::{self, Read};
@@ -293,4 +293,35 @@ fn trap_9_osv_zips_are_flat() {
         });
         assert_eq!(wanted, count, "{part}");
     }
+}
+
+/// What stands in the records besides versions: severity words and scores, ids, odd forms.
+#[test]
+fn osv_records_of_every_form() {
+    let Some(maven) = corpus::read("osv/Maven") else { return };
+    let of = |read: &Read, id: &str| {
+        read.advisories.iter().find(|it| it.id == id).cloned().expect("it is in the zip")
+    };
+    let jline = of(&maven, "GHSA-2268-98wh-qfhf");
+    assert_eq!(jline.severity, Some(Severity::Medium), "MODERATE");
+    assert_eq!(jline.cvss[0].source, "ghsa");
+    assert_eq!(jline.affected[0].versions, Vec::<String>::new(), "its range covers all 38");
+    assert!(maven.advisories.iter().any(|it| it.withdrawn.is_some()));
+    let bitnami = corpus::read("osv/Bitnami").expect("the corpus is there");
+    let activemq = of(&bitnami, "BIT-activemq-2020-11998");
+    assert_eq!(activemq.affected[0].severity, Some(Severity::Critical));
+    assert_eq!(activemq.affected[0].ranges[0].last_affected.as_deref(), Some("5.15.12"));
+    // Fifteen records of this zip are schema examples: `"versions": 188`, dates in words.
+    let gems = corpus::read("osv/RubyGems").expect("the corpus is there");
+    let unreadable = gems.notes.iter().filter(|it| it.text.contains("`versions` is no list"));
+    assert!(unreadable.count() >= 10, "{:?}", gems.notes);
+    assert!(!gems.about("GHSA-353f-x4gh-cqq8", "nokogiri").is_empty());
+    let npm = corpus::read("osv/npm").expect("the corpus is there");
+    assert_eq!(npm.about("GHSA-2ccf-ffrj-m4qw", "@fastify/passport").len(), 2);
+    let go = corpus::read("osv/Go").expect("the corpus is there");
+    let signature = of(&go, "GO-2020-0050");
+    assert_eq!(signature.vulnerabilities, ["CVE-2020-15216"], "four related ids are other flaws");
+    let pypi = corpus::read("osv/PyPI").expect("the corpus is there");
+    let git_only = pypi.notes.iter().filter(|it| it.text.contains("not matched"));
+    assert!(git_only.count() >= 1);
 }

@@ -193,3 +193,32 @@ fn gos_zero_time_is_no_date() {
     assert_eq!(advisory.published, None);
     assert_eq!(advisory.modified.map(|at| at.to_string()).as_deref(), Some("2025-08-18T13:21:40Z"));
 }
+
+#[test]
+fn a_withdrawn_record_is_kept_and_marked() {
+    let json = record(
+        "GHSA-1",
+        r#", "withdrawn": "2024-08-21T16:25:56Z""#,
+        r#"{"ecosystem": "npm", "name": "a"}"#,
+        BELOW_2,
+    );
+    let advisory = convert_json(&json, "npm", Ecosystem::Npm).advisory;
+    assert_eq!(
+        advisory.withdrawn.map(|at| at.to_string()).as_deref(),
+        Some("2024-08-21T16:25:56Z")
+    );
+    assert_eq!(advisory.affected.len(), 1);
+}
+
+#[test]
+fn related_ids_are_other_flaws() {
+    let json = record(
+        "GO-2020-1",
+        r#", "aliases": ["CVE-2020-15216", "GHSA-b"], "related": ["CVE-2020-26290", "GHSA-c"]"#,
+        r#"{"ecosystem": "Go", "name": "m"}"#,
+        BELOW_2,
+    );
+    let advisory = convert_json(&json, "Go", Ecosystem::Golang).advisory;
+    assert_eq!(advisory.vulnerabilities, ["CVE-2020-15216"]);
+    assert_eq!(advisory.aliases, ["GHSA-b"]);
+}
