@@ -284,7 +284,7 @@ impl<R: Reader> Walk<'_, R> {
                 let target = target.to_string_lossy().as_ref().into();
                 self.keep(folder, name, What::Symlink { target });
             }
-            Err(error) => self.note(&child_path(&folder.path, name.to_bytes()), error.into()),
+            Err(error) => self.note(&child_path(&folder.path, name.to_bytes()), &error.into()),
         }
     }
 
