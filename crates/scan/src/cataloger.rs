@@ -77,3 +77,6 @@ pub(crate) trait Cataloger: Sync {
 pub(crate) fn catalogers() -> impl Iterator<Item = &'static dyn Cataloger> {
     crate::os::CATALOGERS.iter().chain(crate::language::CATALOGERS).copied()
 }
+
+#[cfg(test)]
+mod tests;

@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use pratique_model::Distro;
 
 /// The files that are read, in no order.
-const FILES: [&str; 18] = [
+pub(crate) const FILES: [&str; 18] = [
     OS_RELEASE,
     USR_OS_RELEASE,
     REPOSITORIES,

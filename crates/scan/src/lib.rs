@@ -2,11 +2,19 @@
 //!
 //! Files go in, a [`pratique_model::IndexReport`] comes out. What one file proves is found by the
 //! catalogers, one file at a time, and cached per layer; what an image's packages are, after its
-//! layers are laid over each other, is put together afterwards.
+//! layers are laid over each other, is put together afterwards ([`scan`] does both).
+//!
+//! Opening an image and the order of its layers are `pratique-image`'s; what the packages mean for
+//! anybody's safety is the matcher's.
 
-#![allow(dead_code, unused_imports, reason = "the catalogers land one by one")]
-
+mod assemble;
+mod cache;
 mod cataloger;
 mod distro;
 mod language;
+mod layer;
 mod os;
+mod scan;
+
+pub use cache::Cache;
+pub use scan::{ScanError, ScanOptions, scan};

@@ -6,23 +6,22 @@
 
 use std::io::{self, Read};
 
+use pratique_image::ContentSource;
+
 use super::CatalogError;
 
 /// How much is reserved before anything was read, so that a lying length costs nothing.
 const RESERVED_BYTES_MAX: u64 = 4 << 20;
 
-/// How much is thrown away at a time when skipping.
-const SKIP_BYTES: usize = 16 << 10;
-
 /// One file's content, read once from its beginning.
 pub(crate) struct Content<'a> {
     size: u64,
-    source: &'a mut dyn Read,
+    source: &'a mut dyn ContentSource,
 }
 
 impl<'a> Content<'a> {
-    /// Wraps a reader that ends after `size` bytes.
-    pub(crate) fn new(size: u64, source: &'a mut dyn Read) -> Self {
+    /// Wraps a source that ends after `size` bytes.
+    pub(crate) fn new(size: u64, source: &'a mut dyn ContentSource) -> Self {
         Self { size, source }
     }
 
@@ -52,15 +51,7 @@ impl<'a> Content<'a> {
     /// # Errors
     /// When the layer's stream breaks.
     pub(crate) fn skip(&mut self, count: u64) -> io::Result<()> {
-        let mut buffer = [0_u8; SKIP_BYTES];
-        let mut left = count;
-        while left > 0 {
-            let wanted = usize::try_from(left).unwrap_or(SKIP_BYTES).min(SKIP_BYTES);
-            match self.source.read(&mut buffer[..wanted])? {
-                0 => break,
-                got => left -= got as u64,
-            }
-        }
+        self.source.skip(count)?;
         Ok(())
     }
 }

@@ -1,5 +1,7 @@
 //! Runs a cataloger over one file in memory, for the tests of catalogers.
 
+use std::io::Cursor;
+
 use super::{Cataloger, Content, FileInfo, Found};
 
 /// What `cataloger` finds in a file; an error becomes its last problem, as in a scan.
@@ -8,7 +10,7 @@ pub(crate) fn catalog(cataloger: &dyn Cataloger, path: &str, bytes: &[u8]) -> Fo
     let file = FileInfo { path, size: bytes.len() as u64, mode: 0o644 };
     assert!(cataloger.wants(&file), "{path} is not wanted");
     let mut found = Found::default();
-    let mut source = bytes;
+    let mut source = Cursor::new(bytes);
     if let Err(error) = cataloger.catalog(&file, Content::new(file.size, &mut source), &mut found) {
         found.problem(error.to_string());
     }

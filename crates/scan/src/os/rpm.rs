@@ -13,6 +13,7 @@ mod header;
 mod manifest;
 mod ndb;
 mod sqlite;
+pub(crate) mod write_ahead;
 
 use pratique_model::Ecosystem;
 

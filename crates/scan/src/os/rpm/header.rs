@@ -71,7 +71,8 @@ impl<'a> Header<'a> {
         Some((u32_at(entry, 4, true)?, data, index_at(entry, 12, true)?))
     }
 
-    /// A text, the first if there are several; `None` if it is absent or empty.
+    /// A text, the first if there are several; `None` if it is absent, empty or `(none)`, which is
+    /// how rpm prints an absent one and tools write it back.
     pub(super) fn text(&self, tag: u32) -> Option<String> {
         let (kind, data, _) = self.entry(tag)?;
         if !matches!(kind, TYPE_STRING | TYPE_STRING_ARRAY | TYPE_I18N_STRING) {
@@ -79,7 +80,7 @@ impl<'a> Header<'a> {
         }
         let text = strings(data).next()?;
         let text = &text[..text.len().min(TEXT_BYTES_MAX)];
-        (!text.is_empty()).then(|| String::from_utf8_lossy(text).into_owned())
+        (!matches!(text, b"" | b"(none)")).then(|| String::from_utf8_lossy(text).into_owned())
     }
 
     /// A number, the first if there are several.

@@ -2,7 +2,7 @@ use super::*;
 use crate::cataloger::path_hash;
 use crate::cataloger::testing::{catalog, packages};
 
-mod build;
+pub(super) mod build;
 
 use build::{Order, Value, bdb, header, ndb, package, sqlite};
 
@@ -84,6 +84,7 @@ fn a_public_key_is_listed_without_a_source() {
             (header::VERSION, Value::Text("fd431d51")),
             (header::RELEASE, Value::Text("4ae0493b")),
             (header::EPOCH, Value::Numbers(&[0])),
+            (header::ARCH, Value::Text("(none)")),
         ]),
         "rpm gpg-pubkey fd431d51-4ae0493b - - -",
     );
