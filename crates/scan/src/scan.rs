@@ -126,3 +126,6 @@ impl LayerCache<FileValue> for Cache {
         self.keep_layer(content);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,3 +1,5 @@
+//! Assembling on evidence made by hand: owners, doubles, outranked records.
+
 use pratique_model::Ecosystem;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Entries of the cache: whole, damaged, unwritable.
+
 use pratique_model::{Distro, Ecosystem, Package, SourcePackage};
 
 use super::*;

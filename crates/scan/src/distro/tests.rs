@@ -1,3 +1,5 @@
+//! Texts in the form of every distribution that is told apart, and of some that are none.
+
 use super::*;
 
 fn texts(files: &[(&str, &str)]) -> BTreeMap<String, String> {

@@ -55,6 +55,7 @@ impl Cataloger for Rpm {
     fn evidence(&self) -> &'static [&'static str] {
         &[
             "{var/lib,usr/lib/sysimage,usr/share}/rpm/rpmdb.sqlite",
+            "{var/lib,usr/lib/sysimage,usr/share}/rpm/rpmdb.sqlite-wal",
             "{var/lib,usr/lib/sysimage,usr/share}/rpm/Packages.db",
             "{var/lib,usr/lib/sysimage,usr/share}/rpm/Packages",
             "var/lib/rpmmanifest/container-manifest-2",
@@ -185,4 +186,4 @@ fn index_at(bytes: &[u8], offset: usize, is_big_endian: bool) -> Option<usize> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -198,3 +198,23 @@ fn an_image_without_a_distribution_says_so() {
         assert!(lines.is_empty());
     });
 }
+
+#[test]
+fn changes_that_sqlite_has_not_applied_count_as_rpm_counts_them() {
+    let Some(path) = image("rocky-9.4-rebuilt.oci.tar") else {
+        return;
+    };
+    let root = tempfile::tempdir().expect("a folder");
+    unpack(&path, None, root.path());
+    if !tool::leave_log(&root.path().join("var/lib/rpm/rpmdb.sqlite")) {
+        return;
+    }
+    let target = format!("rootfs:{}", root.path().display());
+    let image = pratique_image::open(&target, &Default::default()).expect("opens");
+    let report = pratique_scan::scan(&image, &ScanOptions::default()).expect("scans");
+    let lines = distro_lines(&report);
+    assert_eq!(lines.len(), 142 - 9);
+    if let Some(truth) = tool::rpm(root.path(), "var/lib/rpm") {
+        assert_same(&lines, &truth);
+    }
+}

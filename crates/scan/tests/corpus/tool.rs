@@ -131,6 +131,22 @@ pub(crate) fn rpm_of_ndb(database: &Path) -> Option<Vec<String>> {
     rpm_lines(copy.path())
 }
 
+/// Removes nine packages from an SQLite database and leaves that in its log, as a process does that
+/// is killed; `false` where SQLite's shell is not there.
+pub(crate) fn leave_log(database: &Path) -> bool {
+    if !has("sqlite3") {
+        return false;
+    }
+    run(Command::new("sqlite3").arg(database).args([
+        ".dbconfig no_ckpt_on_close on",
+        "PRAGMA journal_mode=WAL",
+        "PRAGMA wal_autocheckpoint=0",
+        "DELETE FROM Packages WHERE hnum < 10",
+    ]));
+    let log = format!("{}-wal", database.display());
+    fs::metadata(log).expect("the log").len() > 32
+}
+
 /// Lines of an apk database by a second reader: the same records taken apart as whole paragraphs.
 pub(crate) fn apk_records(root: &Path) -> Vec<String> {
     let database = ["lib/apk/db/installed", "usr/lib/apk/db/installed"].map(|path| root.join(path));

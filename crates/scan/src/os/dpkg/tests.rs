@@ -1,3 +1,5 @@
+//! Stanzas whose answers were looked up with `dpkg-query -W`, and damaged ones.
+
 use super::*;
 use crate::cataloger::testing::{catalog, packages};
 

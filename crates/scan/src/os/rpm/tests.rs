@@ -1,8 +1,10 @@
+//! Databases in every format, made by code (`build`); cut, damaged and hostile ones.
+
 use super::*;
 use crate::cataloger::path_hash;
 use crate::cataloger::testing::{catalog, packages};
 
-pub(super) mod build;
+pub(crate) mod build;
 
 use build::{Order, Value, bdb, header, ndb, package, sqlite};
 

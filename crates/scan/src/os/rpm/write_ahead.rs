@@ -140,7 +140,7 @@ fn checksum(start: (u32, u32), bytes: &[u8], is_big_endian: bool) -> (u32, u32) 
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::super::tests::build::{package, sqlite};
     use super::*;
 
@@ -163,6 +163,16 @@ mod tests {
             log.extend(*page);
         }
         log
+    }
+
+    /// A log whose one transaction makes a database of pages of 512 bytes what `after` is.
+    pub(crate) fn log_of(after: &[u8]) -> Vec<u8> {
+        let count = u32::try_from(after.len() / 512).unwrap();
+        let pages = (1_u32..).zip(after.chunks(512));
+        let frames: Vec<(u32, u32, &[u8])> = pages
+            .map(|(number, page)| (number, if number == count { count } else { 0 }, page))
+            .collect();
+        log(&frames, false)
     }
 
     fn names(database: &[u8], log: &[u8]) -> Vec<String> {

@@ -1,14 +1,14 @@
 //! Makes rpm headers, and databases of them in each format, as rpm would write them.
 
 /// The index type of a value, its data, and how many values that is.
-pub(in crate::os::rpm) enum Value<'a> {
+pub(crate) enum Value<'a> {
     Text(&'a str),
     Texts(&'a [&'a str]),
     Numbers(&'a [u32]),
 }
 
 /// A header of these tags, in their order.
-pub(in crate::os::rpm) fn header(tags: &[(u32, Value<'_>)]) -> Vec<u8> {
+pub(crate) fn header(tags: &[(u32, Value<'_>)]) -> Vec<u8> {
     let mut index = Vec::new();
     let mut data: Vec<u8> = Vec::new();
     for (tag, value) in tags {
@@ -42,7 +42,7 @@ pub(in crate::os::rpm) fn header(tags: &[(u32, Value<'_>)]) -> Vec<u8> {
 }
 
 /// A header of a package with `padding` bytes of description, to make it as long as needed.
-pub(in crate::os::rpm) fn package(name: &str, padding: usize) -> Vec<u8> {
+pub(crate) fn package(name: &str, padding: usize) -> Vec<u8> {
     header(&[
         (1000, Value::Text(name)),
         (1001, Value::Text("1.0")),
@@ -54,7 +54,7 @@ pub(in crate::os::rpm) fn package(name: &str, padding: usize) -> Vec<u8> {
 }
 
 /// A database in rpm's own format. The blobs follow the first page of slots; slot 3 is a freed one.
-pub(in crate::os::rpm) fn ndb(headers: &[Vec<u8>]) -> Vec<u8> {
+pub(crate) fn ndb(headers: &[Vec<u8>]) -> Vec<u8> {
     let mut slots = Vec::new();
     for number in [u32::from_le_bytes(*b"RpmP"), 0, 1, 1, 99, 0, 0, 0] {
         slots.extend(number.to_le_bytes());
@@ -92,7 +92,7 @@ pub(in crate::os::rpm) fn ndb(headers: &[Vec<u8>]) -> Vec<u8> {
 }
 
 /// Numbers of one byte order.
-pub(in crate::os::rpm) struct Order(pub(super) bool);
+pub(crate) struct Order(pub(super) bool);
 
 impl Order {
     fn put(&self, page: &mut [u8], offset: usize, value: usize) {
@@ -110,7 +110,7 @@ impl Order {
 
 /// A hash database of pages of 512 bytes: one bucket page for each package, its header on the page
 /// if it fits, else on overflow pages after it; and the entry with the highest number.
-pub(in crate::os::rpm) fn bdb(headers: &[Vec<u8>], order: &Order) -> Vec<u8> {
+pub(crate) fn bdb(headers: &[Vec<u8>], order: &Order) -> Vec<u8> {
     const PAGE: usize = 512;
     let mut pages: Vec<Vec<u8>> = vec![vec![0; PAGE]];
     for (index, header) in std::iter::once(&vec![9; 4]).chain(headers).enumerate() {
@@ -159,7 +159,7 @@ pub(in crate::os::rpm) fn bdb(headers: &[Vec<u8>], order: &Order) -> Vec<u8> {
 
 /// An SQLite database of pages of 512 bytes with the table `Packages`: an interior page with one
 /// leaf for each row, and overflow pages.
-pub(in crate::os::rpm) fn sqlite(headers: &[Vec<u8>]) -> Vec<u8> {
+pub(crate) fn sqlite(headers: &[Vec<u8>]) -> Vec<u8> {
     let mut pages: Vec<Vec<u8>> = vec![Vec::new(), Vec::new()];
     let mut leaves = Vec::new();
     for (index, header) in headers.iter().enumerate() {
