@@ -1,3 +1,5 @@
+//! Years of a few entries in NVD's envelope, and their `.meta`.
+
 use super::*;
 use crate::collector::Collector;
 

@@ -1,3 +1,5 @@
+//! The source as a whole: parts, files, what is put aside.
+
 use super::*;
 use crate::collector::Collector;
 

@@ -1,3 +1,5 @@
+//! Records of each database behind osv.dev, cut down to what is tested.
+
 use super::*;
 
 #[track_caller]

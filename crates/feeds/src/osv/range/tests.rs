@@ -1,3 +1,5 @@
+//! Lists of events and the intervals that they mean, both in a short notation.
+
 use super::*;
 
 /// Events as `i1.0 f2.0 l3.0 m4.0`: introduced, fixed, last affected, limit.

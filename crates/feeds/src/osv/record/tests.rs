@@ -1,3 +1,5 @@
+//! Records whose fields have another form than the schema wants.
+
 use super::*;
 
 #[track_caller]
