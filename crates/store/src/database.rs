@@ -181,6 +181,9 @@ impl Database {
         lock: Option<WriterLock>,
     ) -> Result<Self, StoreError> {
         connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
+        // The driver turns these checks on. With them, every replaced advisory would have all of
+        // the reverse index searched for its number; that rows point somewhere is tested instead.
+        connection.pragma_update(None, "foreign_keys", false).doing("opening")?;
         Ok(Self {
             connection,
             terms: RefCell::default(),
