@@ -257,3 +257,6 @@ impl FromStr for Scheme {
             .ok_or_else(|| UnknownScheme(text.to_owned()))
     }
 }
+
+#[cfg(test)]
+mod tests;

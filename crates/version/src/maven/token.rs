@@ -222,13 +222,16 @@ impl<'a> Iterator for Items<'a> {
                 return Some(item);
             }
             if self.nulls_kept == 0 {
-                let mut ahead = self.raw;
-                let nulls_after = ahead.by_ref().take_while(Item::is_null).count();
                 let mut after_nulls = self.raw;
-                for _ in 0..nulls_after {
-                    after_nulls.next();
+                let mut ahead = self.raw;
+                let mut nulls_after = 0;
+                let mut following = ahead.next();
+                while following.is_some_and(|item| item.is_null()) {
+                    nulls_after += 1;
+                    after_nulls = ahead;
+                    following = ahead.next();
                 }
-                if let Some(Item::Enter) | None = after_nulls.clone().next() {
+                if let Some(Item::Enter) | None = following {
                     // They were the last of their list.
                     self.raw_left -= nulls_after;
                     self.raw = after_nulls;
