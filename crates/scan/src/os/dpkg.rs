@@ -38,7 +38,7 @@ impl Cataloger for Dpkg {
     }
 
     fn version(&self) -> u32 {
-        1
+        2
     }
 
     fn evidence(&self) -> &'static [&'static str] {
@@ -62,9 +62,11 @@ impl Cataloger for Dpkg {
         found: &mut Found,
     ) -> Result<(), CatalogError> {
         match part(file.path) {
-            Some(Part::Status) => stanzas(&content.bytes(STATUS_BYTES_MAX)?, None, found),
+            Some(Part::Status) => {
+                stanzas(&content.bytes(STATUS_BYTES_MAX)?, Stateless::IfAllAre, found);
+            }
             Some(Part::StatusOfOne) => {
-                stanzas(&content.bytes(STATUS_BYTES_MAX)?, Some("installed"), found);
+                stanzas(&content.bytes(STATUS_BYTES_MAX)?, Stateless::Installed, found);
             }
             Some(Part::List(package)) => {
                 let bytes = content.bytes(LIST_BYTES_MAX)?;
@@ -128,19 +130,41 @@ struct Stanza {
     has_fields: bool,
 }
 
-/// Reads stanzas separated by empty lines. `default_state` stands for a missing `Status`: dpkg
-/// takes such a package of its own status file as not installed, while `status.d` has no states.
-fn stanzas(bytes: &[u8], default_state: Option<&str>, found: &mut Found) {
+/// What a stanza without `Status` says of its package.
+#[derive(Clone, Copy)]
+enum Stateless {
+    /// It is installed: `status.d` has no states.
+    Installed,
+    /// It is installed if no stanza of the file has a state. dpkg itself always writes one, and
+    /// takes a package without as not installed; Ubuntu's chiselled images have a file of bare
+    /// control stanzas (`chisel-wrapper`), on which dpkg never ran.
+    IfAllAre,
+}
+
+/// Reads stanzas separated by empty lines.
+fn stanzas(bytes: &[u8], stateless: Stateless, found: &mut Found) {
+    let mut waiting = Vec::new();
+    let mut has_states = false;
     let mut stanza = Stanza::default();
-    for line in lines(bytes) {
+    // An empty line at the end finishes the last stanza.
+    for line in lines(bytes).chain([&b""[..]]) {
         match line.first() {
-            None => finish(std::mem::take(&mut stanza), default_state, found),
+            None => {
+                let done = std::mem::take(&mut stanza);
+                has_states |= done.status.is_some();
+                match (&done.status, stateless) {
+                    (None, Stateless::IfAllAre) => waiting.push(done),
+                    _ => done.finish(found),
+                }
+            }
             // The next line of a field of several lines; none of ours has several.
             Some(b' ' | b'\t') => {}
             Some(_) => stanza.add(line),
         }
     }
-    finish(stanza, default_state, found);
+    if !has_states {
+        waiting.into_iter().for_each(|stanza| stanza.finish(found));
+    }
 }
 
 impl Stanza {
@@ -164,38 +188,39 @@ impl Stanza {
             *field = Some(value.to_owned());
         }
     }
-}
 
-fn finish(stanza: Stanza, default_state: Option<&str>, found: &mut Found) {
-    if !stanza.has_fields {
-        return;
+    /// Adds the package, if it is one; without `Status` it is.
+    fn finish(self, found: &mut Found) {
+        if !self.has_fields {
+            return;
+        }
+        let Some(package) = self.package else {
+            found.problem("a stanza has no `Package`");
+            return;
+        };
+        let state = self.status.as_deref().map(|status| status.split_whitespace().nth(2));
+        if !state.is_none_or(|state| state.is_some_and(is_on_disk)) {
+            return;
+        }
+        let Some(version) = self.version.as_deref().map(printed_version) else {
+            found.problem(format!("package {package:?} has no `Version`"));
+            return;
+        };
+        let name = package.to_ascii_lowercase();
+        let source = self.source.as_deref().unwrap_or(&name);
+        let (source_name, source_version) = match source.split_once('(') {
+            Some((name, rest)) => (name.trim(), rest.trim_end_matches(')').trim()),
+            None => (source, ""),
+        };
+        let source_version = match source_version {
+            "" => version.clone(),
+            given => printed_version(given),
+        };
+        let mut evidence = Evidence::new(Ecosystem::Deb, name.clone(), version);
+        evidence.source = Some((source_name.to_owned(), source_version));
+        evidence.arch = self.architecture;
+        found.push(evidence);
     }
-    let Some(package) = stanza.package else {
-        found.problem("a stanza has no `Package`");
-        return;
-    };
-    let state = stanza.status.as_deref().and_then(|status| status.split_whitespace().nth(2));
-    if !state.or(default_state).is_some_and(is_on_disk) {
-        return;
-    }
-    let Some(version) = stanza.version.as_deref().map(printed_version) else {
-        found.problem(format!("package {package:?} has no `Version`"));
-        return;
-    };
-    let name = package.to_ascii_lowercase();
-    let source = stanza.source.as_deref().unwrap_or(&name);
-    let (source_name, source_version) = match source.split_once('(') {
-        Some((name, rest)) => (name.trim(), rest.trim_end_matches(')').trim()),
-        None => (source, ""),
-    };
-    let source_version = match source_version {
-        "" => version.clone(),
-        given => printed_version(given),
-    };
-    let mut evidence = Evidence::new(Ecosystem::Deb, name.clone(), version);
-    evidence.source = Some((source_name.to_owned(), source_version));
-    evidence.arch = stanza.architecture;
-    found.push(evidence);
 }
 
 /// Whether a package in this state has files on the disk (dpkg(1), "Package states"). It may be

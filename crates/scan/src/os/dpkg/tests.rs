@@ -28,10 +28,20 @@ fn packages_with_files_on_disk_count_and_others_do_not() {
     ] {
         check(STATUS, &stanza(state), &["deb tool 1.0-1 amd64 tool 1.0-1"]);
     }
-    for state in ["deinstall ok config-files", "purge ok not-installed", "unknown ok", ""] {
+    for state in ["deinstall ok config-files", "purge ok not-installed", "unknown ok"] {
         check(STATUS, &stanza(state), &[]);
     }
-    check(STATUS, "Package: tool\nVersion: 1\nArchitecture: amd64\n\n", &[]);
+}
+
+#[test]
+fn stanzas_without_state_count_only_where_dpkg_never_ran() {
+    let bare = "Package: tool\nVersion: 1\nArchitecture: amd64\n\n";
+    let other = "Package: other\nVersion: 2\nSource: o (3)\n";
+    check(STATUS, bare, &["deb tool 1 amd64 tool 1"]);
+    check(STATUS, &format!("{bare}{other}"), &["deb tool 1 amd64 tool 1", "deb other 2 - o 3"]);
+    let installed = stanza("install ok installed").replace("tool", "real");
+    check(STATUS, &format!("{bare}{installed}"), &["deb real 1.0-1 amd64 real 1.0-1"]);
+    check(STATUS, &format!("{bare}{}", stanza("purge ok not-installed")), &[]);
 }
 
 #[test]

@@ -4,7 +4,8 @@
 //! numbers; a header rarely fits into a page, so its entry names the first of a chain of overflow
 //! pages. All bucket pages are read in the file's order: every pair on them is alive, and going
 //! through the buckets would give the same pairs in another order. Key 0 is no package, it holds
-//! the highest number given so far. (Berkeley DB's `dbinc/db_page.h`, rpm's `lib/backend/bdb_ro.c`.)
+//! the highest number given so far. (Berkeley DB's `dbinc/db_page.h`, rpm's
+//! `lib/backend/bdb_ro.c`.)
 
 use super::{Take, index_at, u32_at};
 

@@ -54,7 +54,7 @@ impl<'a> Header<'a> {
         let data = data_start.checked_add(data_length).and_then(|end| bytes.get(data_start..end));
         let Some(data) = data else {
             return Err(format!(
-                "a header of {} bytes says it has {entries} entries and {data_length} bytes of data",
+                "a header of {} bytes claims {entries} entries and {data_length} bytes of data",
                 bytes.len()
             ));
         };

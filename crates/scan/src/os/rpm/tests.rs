@@ -224,8 +224,8 @@ fn foreign_files_are_named() {
 
 #[test]
 fn manifest_columns_are_read() {
-    let text = "openssl-libs\t1.1.1k-27.cm2\t1700000000\t1690000000\tMicrosoft Corporation\t(none)\t\
-                123\tx86_64\t0\topenssl-1.1.1k-27.cm2.src.rpm\n\
+    let text = "openssl-libs\t1.1.1k-27.cm2\t1700000000\t1690000000\tMicrosoft Corporation\t\
+                (none)\t123\tx86_64\t0\topenssl-1.1.1k-27.cm2.src.rpm\n\
                 shadow-utils\t4.9-12.cm2\t1\t1\tMicrosoft Corporation\t2\t5\tx86_64\t2\t\
                 shadow-utils-4.9-12.cm2.src.rpm\n\n\
                 gpg-pubkey\t3135ce90-5e6fda74\t1\t1\t(none)\t(none)\t0\t(none)\t0\t(none)\n\
