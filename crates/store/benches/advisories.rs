@@ -122,7 +122,7 @@ fn of_debian(index: usize, change: usize) -> Advisory {
     let id = cve(index);
     let affected = [10, 11, 12, 13].map(|release| Affected {
         name_kind: NameKind::Source,
-        remark: (index % 5 == 0).then(|| "no-dsa".to_owned()),
+        remark: index.is_multiple_of(5).then(|| "no-dsa".to_owned()),
         ranges: vec![Range::below(format!("1:2.{}.{}-{release}", index % 50, change))],
         ..Affected::new(
             Ecosystem::Deb,
