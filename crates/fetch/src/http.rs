@@ -209,6 +209,11 @@ async fn transfer(
             return Ok(received);
         };
         received = received.saturating_add(piece.len() as u64);
+        // What is inflated is counted where it is written; this is for what inflates to nothing.
+        if received > config.body_bytes_max {
+            let bytes_max = config.body_bytes_max;
+            return Err(FetchError::TooLarge { url: url.to_string(), bytes_max });
+        }
         if !spooler.take(piece).await {
             // It has stopped with an error, which `finish` gives.
             return Ok(received);

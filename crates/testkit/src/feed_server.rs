@@ -40,7 +40,8 @@ pub struct Request {
 pub enum ScriptedAnswer {
     /// A status with headers and no body.
     Status(u16, Vec<(&'static str, String)>),
-    /// A body with a status of 200 and headers; `Content-Length` is added unless it is given.
+    /// A body with a status of 200 and headers; `Content-Length` is added unless it or
+    /// `Transfer-Encoding` is given.
     Body(Vec<u8>, Vec<(&'static str, String)>),
     /// The folder's file, as `Content-Encoding: gzip`.
     Gzip,
@@ -150,7 +151,9 @@ impl Shared {
                 stream.write_all(&head(status, &headers, Some(0)))
             }
             Some(ScriptedAnswer::Body(body, headers)) => {
-                let is_given = headers.iter().any(|(name, _)| *name == "Content-Length");
+                let is_given = headers
+                    .iter()
+                    .any(|(name, _)| matches!(*name, "Content-Length" | "Transfer-Encoding"));
                 stream.write_all(&head(200, &headers, (!is_given).then_some(body.len())))?;
                 stream.write_all(&body)
             }

@@ -337,6 +337,20 @@ async fn a_gzip_bomb_is_stopped_at_the_limit() {
 }
 
 #[tokio::test]
+async fn what_inflates_to_nothing_is_counted_too() {
+    let encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    let nothing = encoder.finish().expect("in memory").repeat(1000);
+    let bench = Bench::with(|config| config.body_bytes_max = 10_000);
+    let headers =
+        vec![("Content-Encoding", "gzip".to_owned()), ("Transfer-Encoding", "chunked".to_owned())];
+    let mut body = format!("{:x}\r\n", nothing.len()).into_bytes();
+    body.extend_from_slice(&nothing);
+    body.extend_from_slice(b"\r\n0\r\n\r\n");
+    let (error, _) = bench.script([ScriptedAnswer::Body(body, headers)]).error().await;
+    assert!(matches!(error, FetchError::TooLarge { .. }), "{error:?}");
+}
+
+#[tokio::test]
 async fn a_mirror_stands_in_for_every_host() {
     let bench = Bench::new();
     let folder = bench.served.path().join("osv.example/AlmaLinux:8");

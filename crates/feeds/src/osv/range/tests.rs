@@ -93,3 +93,60 @@ fn several_lists_add_up() {
     let all = intervals(&lists, Scheme::Semver);
     assert_eq!(text(&all.ranges), "..1.0.0 2.0.0..=2.5.0");
 }
+
+/// The schema's own evaluation: walk over the events in the order of versions.
+fn is_hit(events: &[(u8, u32)], version: u32) -> bool {
+    let mut events = events.to_vec();
+    events.sort_by_key(|(_, at)| *at);
+    events.iter().fold(false, |hit, (kind, at)| match kind {
+        0 => hit || version >= *at,
+        1 => hit && version < *at,
+        _ => hit && version <= *at,
+    })
+}
+
+proptest::proptest! {
+    /// Whatever the events and their order, the intervals hold the versions that the walk over the
+    /// events calls affected.
+    #[test]
+    fn intervals_hold_what_the_walk_calls_affected(
+        events in proptest::collection::vec((0_u8..3, 1_u32..9), 0..8)
+    ) {
+        // No two events at one version: there the published order counts.
+        let mut distinct = events.clone();
+        distinct.sort_by_key(|(_, at)| *at);
+        distinct.dedup_by_key(|(_, at)| *at);
+        let events: Vec<(u8, u32)> =
+            events.into_iter().filter(|event| distinct.contains(event)).collect();
+        proptest::prop_assume!(events.iter().any(|(kind, _)| *kind == 0));
+        let text: Vec<String> = events
+            .iter()
+            .map(|(kind, at)| format!("{}{at}.0.0", ["i", "f", "l"][usize::from(*kind)]))
+            .collect();
+        let all = intervals(&[list("SEMVER", &text.join(" "))], Scheme::Semver);
+        let number = |version: &Option<String>| -> Option<u32> {
+            version.as_deref().and_then(|it| it.split('.').next()?.parse().ok())
+        };
+        for version in 0..10 {
+            let is_held = all.ranges.iter().any(|range| {
+                number(&range.introduced).is_none_or(|from| version >= from)
+                    && number(&range.fixed).is_none_or(|until| version < until)
+                    && number(&range.last_affected).is_none_or(|last| version <= last)
+            });
+            let walked = is_hit(&events, version);
+            proptest::prop_assert_eq!(is_held, walked, "{} {}", text.join(" "), version);
+        }
+    }
+
+    /// Any versions at all come to intervals, without a panic.
+    #[test]
+    fn any_events_come_to_intervals(
+        events in proptest::collection::vec(("[ifl]", "\\PC{0,12}"), 0..6)
+    ) {
+        let text: String =
+            events.iter().map(|(kind, at)| format!("{kind}{} ", at.replace(char::is_whitespace, ""))).collect();
+        for scheme in [Scheme::Semver, Scheme::Pypi, Scheme::Maven, Scheme::Golang, Scheme::Gem] {
+            intervals(&[list("ECOSYSTEM", &text)], scheme);
+        }
+    }
+}
