@@ -415,6 +415,10 @@ fn waiting_advisory(staging: &mut Staging, index: usize) -> Result<(Advisory, Ha
     let mut advisory = record::advisory(staging.read(staging.entries[index].place)?)?;
     for piece in &others {
         let piece = record::advisory(&staging.read_apart(piece.place)?)?;
+        if piece.id != advisory.id {
+            // Two ids share a hash of 64 bits under a key nobody knows: not in our time.
+            return Err(StoreError::damaged("waiting advisory"));
+        }
         unite(&mut advisory, piece);
     }
     if !others.is_empty() {

@@ -26,6 +26,9 @@ const WRITER_CACHE_KIB: i64 = -32_768;
 /// The same for a reader: what one image's look-ups touch.
 const READER_CACHE_KIB: i64 = -16_384;
 
+/// How much of the log's file is kept for the next commit after a large one.
+const LOG_BYTES_KEPT: i64 = 16 << 20;
+
 /// How many prepared statements a connection keeps; it has fewer than this.
 const STATEMENTS_MAX: usize = 64;
 
@@ -141,6 +144,7 @@ impl Database {
         connection.pragma_update(None, "journal_mode", "WAL").map_err(opening)?;
         connection.pragma_update(None, "synchronous", "NORMAL").map_err(opening)?;
         connection.pragma_update(None, "cache_size", WRITER_CACHE_KIB).map_err(opening)?;
+        connection.pragma_update(None, "journal_size_limit", LOG_BYTES_KEPT).map_err(opening)?;
         schema::prepare(&mut connection, path, true)?;
         Self::with(connection, Access::ReadWrite, Some(path), Some(lock))
     }
@@ -161,10 +165,7 @@ impl Database {
         };
         let uri = file_uri(path);
         let opened = match open(&uri) {
-            // No companions, and no right to make them: nobody writes either, so the file is read
-            // as it lies. (If somebody with more rights starts to, a query can fail; it is asked
-            // again by running again.)
-            Err(error) if error.sqlite_error_code() == Some(ErrorCode::CannotOpen) => {
+            Err(error) if cannot_make_companions(&error) && !has_pending_log(path) => {
                 open(&format!("{uri}?immutable=1"))
             }
             opened => opened,
@@ -199,6 +200,19 @@ impl Drop for Hold<'_> {
         // It read only; if ending it fails, the connection is of no use and its next call says so.
         let _ = self.database.connection.execute_batch("ROLLBACK");
     }
+}
+
+/// Whether SQLite wanted to put files beside the database and has no right to.
+fn cannot_make_companions(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly))
+}
+
+/// Whether a writer is at work or died in the middle of it, so that the file alone is not the
+/// database.
+fn has_pending_log(path: &Path) -> bool {
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    std::fs::metadata(log).is_ok_and(|metadata| metadata.len() > 0)
 }
 
 /// `path` as the URI that SQLite reads, with everything escaped that has a meaning there.

@@ -198,3 +198,37 @@ fn a_file_cut_short_is_an_error_and_no_answer() {
         .and_then(|database| database.affected(Ecosystem::Deb, Some(&bookworm()), &["a"]));
     assert!(answer.is_err(), "{:?}", answer.map(|found| found.len()));
 }
+
+/// Set for the process that has no right to write beside the database: where that lies.
+const STRANGER: &str = "PRATIQUE_TEST_STRANGER";
+
+#[test]
+#[allow(clippy::print_stderr, reason = "a skipped test says so")]
+fn a_database_in_a_folder_that_cannot_be_written_to_is_read() {
+    use std::fs::{Permissions, set_permissions};
+    use std::os::unix::fs::PermissionsExt as _;
+    use std::os::unix::process::CommandExt as _;
+
+    if let Some(path) = std::env::var_os(STRANGER) {
+        let database = Database::open(Path::new(&path), Access::ReadOnly).expect("a database");
+        assert_eq!(version_seen(&database).as_deref(), Some("1"));
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("db.sqlite");
+    commit(&mut Database::open(&path, Access::ReadWrite).expect("a database"), 1);
+    set_permissions(folder.path(), Permissions::from_mode(0o555)).expect("our own folder");
+    let mut stranger = Command::new(std::env::current_exe().expect("this test"));
+    let name = "a_database_in_a_folder_that_cannot_be_written_to_is_read";
+    stranger.args(["--exact", name]).env(STRANGER, &path);
+    if std::fs::write(folder.path().join("probe"), "").is_ok() {
+        // Whoever may do everything cannot be kept out; nobody can.
+        stranger.uid(65_534);
+    }
+    let status = stranger.stdout(Stdio::null()).status();
+    set_permissions(folder.path(), Permissions::from_mode(0o755)).expect("our own folder");
+    match status {
+        Ok(status) => assert!(status.success(), "{status}"),
+        Err(error) => eprintln!("SKIPPED: this test cannot be run by another user: {error}"),
+    }
+}

@@ -192,4 +192,16 @@ pub(crate) fn assert_whole(database: &Database) {
         count("SELECT count(*) FROM affected"),
         "some rows are not counted in the coverage"
     );
+    let reader = database.rows();
+    let mut statement =
+        database.connection.prepare("SELECT id FROM advisory").expect("a statement");
+    let ids = statement.query_map([], |row| row.get(0)).expect("rows");
+    let named: usize = ids
+        .map(|id| reader.whole(id.expect("a number")).expect("an advisory").0.affected.len())
+        .sum();
+    assert_eq!(
+        i64::try_from(named).expect("few"),
+        count("SELECT count(*) FROM affected"),
+        "advisories do not name all their rows"
+    );
 }
