@@ -4,7 +4,7 @@
 //! those that hit, the facts about their CVEs. Everything between the questions is pure and lies in
 //! the other modules.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
@@ -27,13 +27,14 @@ const ENRICHMENT_SOURCES: [&str; 3] = ["epss", "kev", "nvd"];
 /// The first year that a CVE id can name.
 const FIRST_YEAR: u16 = 1999;
 
-/// The statements about the packages of one scope, by name.
-type Statements = BTreeMap<Scope, HashMap<String, Vec<StoredAffected>>>;
+/// The statements about the packages of each scope, sorted by name.
+type Statements = BTreeMap<Scope, Vec<StoredAffected>>;
 
 /// Says which packages of an image are vulnerable, and why.
 ///
 /// Findings are sorted by risk (highest first), then id, then package; what is kept but not shown
 /// stands in `suppressed`, and what no data speaks of in `unassessed`. `now` dates the answer.
+/// One state of the database is asked throughout, so the caller must not hold one itself.
 ///
 /// # Errors
 /// [`MatchError::Store`] when the database cannot be asked; [`MatchError::is_transient`] says
@@ -45,6 +46,7 @@ pub fn assess(
     now: Timestamp,
 ) -> Result<Assessment, MatchError> {
     let ask = |asking: &'static str| move |source: StoreError| MatchError::Store { asking, source };
+    let _state = database.hold().map_err(ask("for one state of all parts"))?;
     let states = database.parts().map_err(ask("which data there is"))?;
     let subjects = hit::subjects(report);
     let covering = covering(report, database).map_err(ask("which data covers the image"))?;
@@ -77,16 +79,15 @@ pub fn assess(
 }
 
 fn assessment(
-    mut all: Vec<(Finding, Option<Suppression>)>,
+    all: Vec<(Finding, Option<Suppression>)>,
     unassessed: Vec<Unassessed>,
     data: Vec<DataPart>,
     report: &IndexReport,
     now: Timestamp,
 ) -> Assessment {
-    all.sort_by(|(a, _), (b, _)| by_risk(a, b));
     let mut findings = Vec::with_capacity(all.len());
     let mut suppressed = Vec::new();
-    for (finding, suppression) in all {
+    for (finding, suppression) in by_risk(all, |(finding, _)| finding) {
         match suppression {
             Some(reason) => suppressed.push(Suppressed { finding, reason }),
             None => findings.push(finding),
@@ -98,12 +99,19 @@ fn assessment(
     Assessment { findings, suppressed, unassessed, data, end_of_life }
 }
 
-/// The order of findings: risk, highest first, then id, then package.
-pub(crate) fn by_risk(a: &Finding, b: &Finding) -> std::cmp::Ordering {
-    b.risk
-        .total_cmp(&a.risk)
-        .then_with(|| a.id.cmp(&b.id))
-        .then_with(|| a.package_index.cmp(&b.package_index))
+/// Sorts findings, or what holds them: by risk, highest first, then id, then package. Their order
+/// is found first and each is moved once, since a finding is several hundred bytes long.
+pub(crate) fn by_risk<T>(items: Vec<T>, finding: impl Fn(&T) -> &Finding) -> Vec<T> {
+    let mut order: Vec<usize> = (0..items.len()).collect();
+    order.sort_unstable_by(|a, b| {
+        let (a, b) = (finding(&items[*a]), finding(&items[*b]));
+        b.risk
+            .total_cmp(&a.risk)
+            .then_with(|| a.id.cmp(&b.id))
+            .then_with(|| a.package_index.cmp(&b.package_index))
+    });
+    let mut items: Vec<Option<T>> = items.into_iter().map(Some).collect();
+    order.into_iter().filter_map(|index| items[index].take()).collect()
 }
 
 /// The parts that cover each scope of the image.
@@ -138,8 +146,8 @@ fn cover(parts: &[PartId], states: &[PartState]) -> Cover {
 /// Whether any statement is about a package of this name.
 fn is_named(package: &Package, report: &IndexReport, statements: &Statements) -> bool {
     coverage::scopes(package.ecosystem, report.distro.as_ref()).iter().any(|scope| {
-        let by_name = statements.get(scope);
-        by_name.is_some_and(|by_name| hit::names(package).any(|name| by_name.contains_key(&*name)))
+        let sorted = statements.get(scope).map_or(&[][..], Vec::as_slice);
+        hit::names(package).any(|name| !about(sorted, &name).is_empty())
     })
 }
 
@@ -162,18 +170,18 @@ fn statements(
     let mut statements = Statements::new();
     for (scope, names) in asked {
         let names: Vec<&str> = names.iter().map(|name| &**name).collect();
-        let mut by_name: HashMap<String, Vec<StoredAffected>> = HashMap::new();
-        for stored in database.affected(scope.ecosystem, scope.release.as_ref(), &names)? {
-            match by_name.get_mut(&stored.affected.package) {
-                Some(list) => list.push(stored),
-                None => {
-                    by_name.insert(stored.affected.package.clone(), vec![stored]);
-                }
-            }
-        }
-        statements.insert(scope, by_name);
+        let found = database.affected(scope.ecosystem, scope.release.as_ref(), &names)?;
+        debug_assert!(found.is_sorted_by_key(|stored| &stored.affected.package));
+        statements.insert(scope, found);
     }
     Ok(statements)
+}
+
+/// The statements about one name, among those of a scope.
+fn about<'a>(sorted: &'a [StoredAffected], name: &str) -> &'a [StoredAffected] {
+    let start = sorted.partition_point(|stored| *stored.affected.package < *name);
+    let count = sorted[start..].partition_point(|stored| *stored.affected.package == *name);
+    &sorted[start..start + count]
 }
 
 fn all_hits<'a>(
@@ -185,10 +193,9 @@ fn all_hits<'a>(
     for subject in subjects {
         let package = subject.installed.package();
         for scope in coverage::scopes(package.ecosystem, report.distro.as_ref()) {
-            let Some(by_name) = statements.get(&scope) else { continue };
+            let Some(sorted) = statements.get(&scope) else { continue };
             for name in hit::names(package) {
-                let found = by_name.get(&*name).into_iter().flatten();
-                hit::hits(subject, found, &mut hits);
+                hit::hits(subject, about(sorted, &name), &mut hits);
             }
         }
     }

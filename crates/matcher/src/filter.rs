@@ -30,7 +30,7 @@ pub fn filter(mut assessment: Assessment, filters: &Filters) -> Assessment {
     }
     assessment.findings = shown;
     if assessment.suppressed.len() != before {
-        assessment.suppressed.sort_by(|a, b| by_risk(&a.finding, &b.finding));
+        assessment.suppressed = by_risk(assessment.suppressed, |one| &one.finding);
     }
     assessment
 }

@@ -99,7 +99,7 @@ pub(crate) fn names(package: &Package) -> impl Iterator<Item = std::borrow::Cow<
 /// The hits of one package among the statements that its names give.
 pub(crate) fn hits<'a>(
     subject: &Subject<'a>,
-    statements: impl Iterator<Item = &'a StoredAffected>,
+    statements: &'a [StoredAffected],
     into: &mut Vec<Hit<'a>>,
 ) {
     for statement in statements {
