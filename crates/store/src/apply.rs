@@ -61,7 +61,7 @@ pub struct CommitOptions {
 pub struct Applied {
     /// The part's generation now.
     pub generation: u64,
-    /// Whether this was the part's first load.
+    /// Whether this was the part's first load, or the first after a partial one.
     pub is_baseline: bool,
     /// Advisories or facts that the part holds now.
     pub entries: u64,
@@ -117,16 +117,14 @@ impl Database {
             .doing(doing)?;
         // Reading goes through the same connection, and so through this transaction.
         let number = part::ensure(&tx, staging.part())?;
-        let before: (u64, u64) = tx
-            .query_row("SELECT generation, entries FROM part WHERE id = ?1", [number], |row| {
-                Ok((row.get::<_, i64>(0)?.cast_unsigned(), row.get::<_, i64>(1)?.cast_unsigned()))
-            })
-            .doing(doing)?;
-        let (generation, entries_before) = before;
+        let before = part::state(&tx, staging.part())?;
+        let before = before.ok_or_else(|| StoreError::damaged("a part that was just added"))?;
+        let generation = before.generation;
         let round = Round {
             connection: &tx,
             part: number,
-            is_baseline: generation == 0,
+            is_empty: !before.is_loaded(),
+            is_baseline: !before.is_loaded() || before.is_partial,
             generation: generation + 1,
             now: options.now.as_microsecond(),
             terms: RefCell::default(),
@@ -134,7 +132,7 @@ impl Database {
         let plan = Plan::make(&round, staging)?;
         let entries = plan.entries + staging.fact_count();
         if !options.force {
-            guard(staging, entries_before, entries)?;
+            guard(staging, before.entries, entries)?;
         }
         let mut applied = plan.apply(&round, staging, &options.covers)?;
         facts::apply(&round, staging, &mut applied)?;
@@ -154,6 +152,9 @@ impl Database {
 pub(crate) struct Round<'a> {
     pub(crate) connection: &'a Connection,
     pub(crate) part: i64,
+    /// Whether nothing of the part is stored.
+    pub(crate) is_empty: bool,
+    /// Whether what is new is not told as a change: the part was never loaded whole.
     pub(crate) is_baseline: bool,
     /// The generation that this will be if anything differs.
     pub(crate) generation: u64,
@@ -266,7 +267,7 @@ impl Plan {
         staging.entries.sort_unstable_by_key(|entry| (entry.name_hash, entry.place.offset));
         let mut fates = vec![NEW; staging.entries.len()];
         let mut gone = Vec::new();
-        if !round.is_baseline {
+        if !round.is_empty {
             compare_stored(round, staging, &mut fates, &mut gone)?;
         }
         let mut plan = Self { writes: Vec::new(), gone, entries: 0, unchanged: 0 };
@@ -299,8 +300,7 @@ impl Plan {
         for id in self.gone {
             writer.tombstone(id)?;
             applied.withdrawn += 1;
-            let difference = whole(ChangeKind::Withdrawn);
-            writer.change(id, round.generation, round.now, &difference)?;
+            tell(round, &mut writer, id, &[whole(ChangeKind::Withdrawn)])?;
         }
         for (index, stored) in self.writes {
             let (advisory, hashes) = waiting_advisory(staging, index as usize)?;
@@ -308,10 +308,7 @@ impl Plan {
                 None => {
                     let id = writer.insert(&advisory, hashes)?;
                     applied.new += 1;
-                    if !round.is_baseline {
-                        let difference = whole(ChangeKind::New);
-                        writer.change(id, round.generation, round.now, &difference)?;
-                    }
+                    tell(round, &mut writer, id, &[whole(ChangeKind::New)])?;
                 }
                 Some(id) => update(round, &mut writer, id, &advisory, hashes, &mut applied)?,
             }
@@ -342,7 +339,20 @@ fn update(
         applied.changed += 1;
     }
     writer.replace(id, advisory, hashes)?;
-    for difference in &differences {
+    tell(round, writer, id, &differences)
+}
+
+/// Writes differences down, unless this is the part's baseline.
+fn tell(
+    round: &Round<'_>,
+    writer: &mut AdvisoryWriter<'_>,
+    id: i64,
+    differences: &[Difference],
+) -> Result<(), StoreError> {
+    if round.is_baseline {
+        return Ok(());
+    }
+    for difference in differences {
         writer.change(id, round.generation, round.now, difference)?;
     }
     Ok(())

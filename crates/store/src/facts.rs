@@ -44,7 +44,7 @@ pub(crate) fn apply(
 ) -> Result<(), StoreError> {
     let hasher = RandomState::new();
     let mut known = HashMap::new();
-    if !round.is_baseline {
+    if !round.is_empty {
         read_stored(round, &hasher, &mut known)?;
     }
     if staging.facts.is_empty() && known.is_empty() {

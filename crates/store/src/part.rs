@@ -51,8 +51,8 @@ impl PartState {
 
 /// The columns that [`state_of`] reads, of `part` joined with `source`.
 const COLUMNS: &str = "source.name, part.name, generation, fingerprint, parser_version, entries, \
-                       quarantined, is_absent, as_of, last_attempt_at, last_success_at, last_error, \
-                       is_partial";
+                       quarantined, is_absent, as_of, last_attempt_at, last_success_at, \
+                       last_error, is_partial";
 
 impl Database {
     /// All parts that were ever tried, sorted by name.
@@ -79,14 +79,7 @@ impl Database {
     /// # Errors
     /// [`StoreError::Statement`], [`StoreError::Damaged`].
     pub fn part(&self, id: &PartId) -> Result<Option<PartState>, StoreError> {
-        let doing = "reading a part";
-        let sql = format!(
-            "SELECT {COLUMNS} FROM part JOIN source ON source.id = part.source \
-             WHERE source.name = ?1 AND part.name = ?2"
-        );
-        let mut statement = self.connection.prepare_cached(&sql).doing(doing)?;
-        let mut rows = statement.query([id.source(), id.part()]).doing(doing)?;
-        rows.next().doing(doing)?.map(state_of).transpose()
+        state(&self.connection, id)
     }
 
     /// The remarks that were made when the part's present content was read, at most a hundred.
@@ -178,6 +171,18 @@ impl Database {
         .doing(doing)?;
         tx.commit().doing(doing)
     }
+}
+
+/// The state of one part.
+pub(crate) fn state(connection: &Connection, id: &PartId) -> Result<Option<PartState>, StoreError> {
+    let doing = "reading a part";
+    let sql = format!(
+        "SELECT {COLUMNS} FROM part JOIN source ON source.id = part.source \
+         WHERE source.name = ?1 AND part.name = ?2"
+    );
+    let mut statement = connection.prepare_cached(&sql).doing(doing)?;
+    let mut rows = statement.query([id.source(), id.part()]).doing(doing)?;
+    rows.next().doing(doing)?.map(state_of).transpose()
 }
 
 /// The number of a part, if it has one.

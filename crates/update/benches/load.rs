@@ -40,12 +40,9 @@ fn main() {
         drop(database);
         let size = std::fs::metadata(&path).expect("a file").len();
         let now = cpu_seconds();
-        println!(
-            "{name}: {entries} entries, {failed} parts failed, {:.2} CPU s, {} MB at most, {:.1} MB",
-            now - before,
-            peak_kib() / 1024,
-            size as f64 / 1e6
-        );
+        let (cpu, peak, size) = (now - before, peak_kib() / 1024, size as f64 / 1e6);
+        println!("{name}: {entries} entries, {failed} parts failed");
+        println!("{name}: {cpu:.2} CPU s, {peak} MB of memory at most, {size:.1} MB on disk");
         before = now;
     }
 }

@@ -95,7 +95,8 @@ pub fn write_snapshot(
 }
 
 /// Loads a snapshot and gives its parts, in its order. Every part becomes what the snapshot says,
-/// with the dates it had when the snapshot was made; parts that it does not name stay.
+/// with the dates it had when the snapshot was made; parts that it does not name stay, and a partial
+/// one is passed over where all of it is loaded already.
 ///
 /// # Errors
 /// [`StoreError::Snapshot`] when it is cut, damaged or of another form; then nothing was changed.
@@ -110,6 +111,11 @@ pub fn load_snapshot(
     let staged = stage(BufReader::new(decoder))?;
     let mut parts = Vec::with_capacity(staged.len());
     for (staging, options) in staged {
+        let state = database.part(staging.part())?;
+        let is_whole = state.is_some_and(|state| state.is_loaded() && !state.is_partial);
+        if options.is_partial && is_whole {
+            continue;
+        }
         parts.push(staging.part().clone());
         database.commit(staging, &options)?;
     }

@@ -110,3 +110,28 @@ fn an_unknown_word_is_named_with_its_line() {
     let error = load_snapshot(&*bytes, &mut database).expect_err("unknown").to_string();
     assert!(error.starts_with("snapshot: line ") && error.contains("\"mended\""), "{error}");
 }
+
+#[test]
+fn a_partial_part_gives_way_to_the_whole_and_never_replaces_it() {
+    let filter = SnapshotFilter {
+        packages: [(Ecosystem::Deb, "a".to_owned())].into(),
+        ..SnapshotFilter::default()
+    };
+    let bytes = written(&full(), &filter);
+    let mut database = loaded(&bytes);
+    let feed = [advisory("CVE-2024-0001", "a", None), advisory("CVE-2024-0003", "b", None)];
+    let applied = commit(&mut database, &part(), 9, &feed).expect("a commit");
+    assert!(applied.is_baseline, "the first whole load tells no changes");
+    let kinds: Vec<_> = database
+        .changes(&part(), 0, 100)
+        .expect("changes")
+        .into_iter()
+        .map(|change| change.kind)
+        .collect();
+    assert_eq!(kinds, [crate::ChangeKind::Baseline; 2]);
+    assert!(!database.part(&part()).expect("an answer").expect("a part").is_partial);
+    let taken = load_snapshot(&*bytes, &mut database).expect("loaded");
+    assert!(!taken.contains(&part()));
+    assert_eq!(looked_up(&database, "b").len(), 1);
+    assert_whole(&database);
+}
