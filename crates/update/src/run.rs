@@ -12,11 +12,10 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 
 use pratique_clockwork::Clock;
-use pratique_feeds::Part;
 use pratique_fetch::{Client, UnpackLimits};
 use pratique_model::PartId;
 use pratique_store::{Applied, Database, StoreError};
@@ -111,8 +110,6 @@ struct Shared {
     clock: Clock,
     progress: Arc<dyn Fn(Progress) + Send + Sync>,
     writer: Writer,
-    jobs: Arc<Semaphore>,
-    hosts: Mutex<HashMap<String, Arc<Semaphore>>>,
     /// Set when the round is given up.
     is_cancelled: Arc<AtomicBool>,
 }
@@ -154,34 +151,40 @@ impl Round {
         let _cancel = CancelOnDrop(Arc::clone(&is_cancelled));
         let states = database.parts()?;
         let (writer, writing) = Writer::start(database, self.clock.clone());
+        let jobs = self.config.jobs.max(1);
         let shared = Arc::new(Shared {
-            jobs: Arc::new(Semaphore::new(self.config.jobs.max(1))),
             config: self.config,
             client: self.client,
             clock: self.clock,
             progress: self.progress,
             writer,
-            hosts: Mutex::default(),
             is_cancelled,
         });
+        let mut pending: Vec<(usize, PlannedPart)> = planned.into_iter().enumerate().collect();
+        let mut hosts = Hosts::default();
         let mut work = JoinSet::new();
-        for (index, planned) in planned.into_iter().enumerate() {
-            // The permits are taken here, so that the parts begin in the order of the plan.
-            let permit = Arc::clone(&shared.jobs).acquire_owned().await;
-            let permit = permit.expect("the semaphore is never closed");
-            let state = states.iter().find(|state| state.id == planned.part.id).cloned();
-            let shared = Arc::clone(&shared);
-            work.spawn(async move {
-                let outcome = part::update(&shared, planned, state).await;
-                (shared.progress)(Progress::Done(outcome.clone()));
-                drop(permit);
-                (index, outcome)
-            });
-        }
         let mut outcomes = BTreeMap::new();
-        while let Some(done) = work.join_next().await {
-            let (index, outcome) = done.expect("the work on a part does not panic");
-            outcomes.insert(index, outcome);
+        loop {
+            while work.len() < jobs
+                && let Some((index, planned, permit)) = hosts.next(&mut pending)
+            {
+                let state = states.iter().find(|state| state.id == planned.part.id).cloned();
+                let shared = Arc::clone(&shared);
+                work.spawn(async move {
+                    let outcome = part::update(&shared, planned, state, permit).await;
+                    (shared.progress)(Progress::Done(outcome.clone()));
+                    (index, outcome)
+                });
+            }
+            tokio::select! {
+                done = work.join_next() => {
+                    let Some(done) = done else { break };
+                    let (index, outcome) = done.expect("the work on a part does not panic");
+                    outcomes.insert(index, outcome);
+                }
+                // A host is free again, though the part itself is not done.
+                () = hosts.freed.notified() => {}
+            }
         }
         // The last handle of the writer goes, and with it the writer ends.
         drop(shared);
@@ -192,16 +195,45 @@ impl Round {
     }
 }
 
-impl Shared {
-    /// Waits until one more part may be fetched from the host of this part's first document.
-    async fn host_permit(&self, part: &Part) -> OwnedSemaphorePermit {
-        let host = part.documents.first().map_or("", |document| host_of(&document.url)).to_owned();
-        let semaphore = {
-            let mut hosts = self.hosts.lock().await;
+/// Which hosts are being asked.
+#[derive(Default)]
+struct Hosts {
+    permits: HashMap<String, Arc<Semaphore>>,
+    freed: Arc<Notify>,
+}
+
+/// Leave to ask one host, until it is dropped.
+struct HostPermit {
+    permit: Option<OwnedSemaphorePermit>,
+    freed: Arc<Notify>,
+}
+
+impl Drop for HostPermit {
+    fn drop(&mut self) {
+        // First given back, then told.
+        self.permit = None;
+        self.freed.notify_one();
+    }
+}
+
+impl Hosts {
+    /// Takes the first part whose host may be asked now; a part's first document stands for all.
+    fn next(
+        &mut self,
+        pending: &mut Vec<(usize, PlannedPart)>,
+    ) -> Option<(usize, PlannedPart, HostPermit)> {
+        for place in 0..pending.len() {
+            let document = pending[place].1.part.documents.first();
+            let host = document.map_or("", |document| host_of(&document.url));
             let new = || Arc::new(Semaphore::new(PER_HOST_MAX));
-            Arc::clone(hosts.entry(host).or_insert_with(new))
-        };
-        semaphore.acquire_owned().await.expect("the semaphore is never closed")
+            let semaphore = self.permits.entry(host.to_owned()).or_insert_with(new);
+            if let Ok(permit) = Arc::clone(semaphore).try_acquire_owned() {
+                let (index, planned) = pending.remove(place);
+                let freed = Arc::clone(&self.freed);
+                return Some((index, planned, HostPermit { permit: Some(permit), freed }));
+            }
+        }
+        None
     }
 }
 

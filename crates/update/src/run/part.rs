@@ -9,7 +9,7 @@ use pratique_fetch::{Container, FetchError, Outcome, Spooled, UnpackError, Unpac
 use pratique_model::{Advisory, Distro, Ecosystem, Enrichment, Note, PartId, Release};
 use pratique_store::{Applied, CommitOptions, KeptNote, PartState, Staging, StoreError};
 
-use super::{PartOutcome, PartResult, Progress, Shared};
+use super::{HostPermit, PartOutcome, PartResult, Progress, Shared};
 use crate::fingerprint::{PartFingerprint, Seen};
 use crate::{PlannedPart, Reason};
 
@@ -42,11 +42,13 @@ enum Fetched {
     Documents(Vec<(feeds::Container, Spooled)>, PartFingerprint),
 }
 
-/// Brings one part up to date. Whatever goes wrong becomes the outcome, and is written down.
+/// Brings one part up to date. Whatever goes wrong becomes the outcome, and is written down. The
+/// permit goes as soon as everything is fetched.
 pub(super) async fn update(
     shared: &Shared,
     planned: PlannedPart,
     state: Option<PartState>,
+    permit: HostPermit,
 ) -> PartOutcome {
     let id = planned.part.id.clone();
     (shared.progress)(Progress::Started(id.clone()));
@@ -56,7 +58,7 @@ pub(super) async fn update(
         fetched_bytes: 0,
         note_count: 0,
     };
-    outcome.result = match try_update(shared, planned, state, &mut outcome).await {
+    outcome.result = match try_update(shared, planned, state, permit, &mut outcome).await {
         Ok(result) => result,
         Err(error) => {
             let text = chain(&error);
@@ -76,6 +78,7 @@ async fn try_update(
     shared: &Shared,
     planned: PlannedPart,
     state: Option<PartState>,
+    permit: HostPermit,
     outcome: &mut PartOutcome,
 ) -> Result<PartResult, PartError> {
     let PlannedPart { source, part, reason } = planned;
@@ -84,10 +87,8 @@ async fn try_update(
     let must_read = shared.config.force || reason != Reason::Old;
     let known = state.and_then(|state| state.fingerprint).filter(|_| !must_read);
     let known = known.map(|text| PartFingerprint::parse(&text)).unwrap_or_default();
-    let fetched = {
-        let _permit = shared.host_permit(&part).await;
-        fetch(shared, &part, &known, outcome).await?
-    };
+    let fetched = fetch(shared, &part, &known, outcome).await?;
+    drop(permit);
     let (documents, fingerprint) = match fetched {
         Fetched::Unchanged => {
             shared.writer.unchanged(part.id.clone()).await?;

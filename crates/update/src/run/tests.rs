@@ -9,7 +9,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use pratique_feeds::{
-    Container, Coverage, Document, FeedError, Parser, Sink, Source, SourceKind, Summary,
+    Container, Coverage, Document, FeedError, Parser, Part, Sink, Source, SourceKind, Summary,
 };
 use pratique_fetch::{Config as FetchConfig, Mirror};
 use pratique_model::{Advisory, Affected, Ecosystem, Note, Release, Status};
@@ -318,4 +318,39 @@ fn files(folder: &Path) -> Vec<String> {
     }
     names.sort();
     names
+}
+
+#[test]
+fn a_host_is_asked_for_two_parts_at_once_and_others_do_not_wait_for_it() {
+    let planned = |name: &'static str, url: &str| {
+        let source = Box::leak(Box::new(Lines { parts: &["x"], version: 1, gate: None }));
+        let source: &'static Lines = source;
+        let mut part = Source::parts(&source, 2026).remove(0);
+        part.id = PartId::new("lines", name);
+        part.documents[0].url = url.to_owned();
+        let source: &'static dyn Source = Box::leak(Box::new(source));
+        PlannedPart { source, part, reason: crate::Reason::NeverLoaded }
+    };
+    let mut pending: Vec<(usize, PlannedPart)> = [
+        planned("a1", "https://a.example/1"),
+        planned("a2", "https://a.example/2"),
+        planned("a3", "https://a.example:443/3?x"),
+        planned("a4", "https://a.example/4"),
+        planned("b1", "https://b.example"),
+    ]
+    .into_iter()
+    .enumerate()
+    .collect();
+    let mut hosts = Hosts::default();
+    let mut taken = Vec::new();
+    while let Some(next) = hosts.next(&mut pending) {
+        taken.push(next);
+    }
+    let names = |taken: &[(usize, PlannedPart, HostPermit)]| -> Vec<String> {
+        taken.iter().map(|(_, planned, _)| planned.part.id.part().to_owned()).collect()
+    };
+    assert_eq!(names(&taken), ["a1", "a2", "a3", "b1"]);
+    taken.remove(0);
+    taken.extend(hosts.next(&mut pending));
+    assert_eq!(names(&taken), ["a2", "a3", "b1", "a4"]);
 }
