@@ -74,4 +74,6 @@ pub fn render(format: Format, answer: &Answer<'_>, out: &mut dyn Write) -> io::R
 }
 
 #[cfg(test)]
+mod schema;
+#[cfg(test)]
 mod tests;
