@@ -212,11 +212,13 @@ fn packages(mut poms: Vec<Pom>, manifest: &Manifest, name: &str, folder: &str) -
     poms
 }
 
-/// Which pom describes the jar itself: the one that the file is named after, or the manifest, or the
-/// only one of a jar whose name has no version.
+/// Which pom describes the jar itself: the one that the file is named after (`ARTIFACT-…` or, as
+/// Eclipse names its plugins, `GROUP.ARTIFACT-…`), or the manifest, or an only one that nothing
+/// speaks against.
 fn own_pom(poms: &[Pom], manifest: &Manifest, stem: &str) -> Option<usize> {
     let named = |pom: &Pom| {
-        let rest = stem.strip_prefix(pom.artifact.as_str());
+        let stem = stem.strip_prefix(&*pom.group).map_or(stem, |rest| rest.trim_start_matches('.'));
+        let rest = stem.strip_prefix(&*pom.artifact);
         rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
     };
     let longest = poms
@@ -235,10 +237,17 @@ fn own_pom(poms: &[Pom], manifest: &Manifest, stem: &str) -> Option<usize> {
                 })
             })
     };
-    poms.iter().position(says_manifest).or_else(|| {
-        let is_only = poms.len() == 1 && super::file_name::split(stem).1.is_none();
-        is_only.then_some(0)
-    })
+    if let Some(index) = poms.iter().position(says_manifest) {
+        return Some(index);
+    }
+    let [only] = poms else { return None };
+    let versions = [
+        super::file_name::split(stem).1,
+        manifest.version.as_deref(),
+        manifest.bundle_version.as_deref(),
+    ];
+    let speaks_for = versions.into_iter().flatten().any(|version| version == only.version);
+    (speaks_for || versions[0].is_none()).then_some(0)
 }
 
 /// What manifest and file name say together; `None` when neither knows a version.

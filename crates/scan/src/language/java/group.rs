@@ -22,7 +22,7 @@ const BROAD_GROUPS: [&str; 6] =
 
 /// Artifacts published to Maven Central without Maven's own files in the jar, and their groups, as
 /// Central lists them. A name that ends in `*` is a prefix; the first that fits counts.
-const KNOWN: [(&str, &str); 93] = [
+const KNOWN: [(&str, &str); 98] = [
     ("spring-boot*", "org.springframework.boot"),
     ("spring-security-*", "org.springframework.security"),
     ("spring-data-*", "org.springframework.data"),
@@ -116,11 +116,67 @@ const KNOWN: [(&str, &str); 93] = [
     ("aspectjweaver", "org.aspectj"),
     ("aspectjrt", "org.aspectj"),
     ("json-path", "com.jayway.jsonpath"),
+    ("activation", "javax.activation"),
+    ("mail", "javax.mail"),
+    ("jta", "javax.transaction"),
+    ("jsp-api", "javax.servlet.jsp"),
+    ("servlet-api", "javax.servlet"),
+];
+
+/// Artifacts of the Maven 1 era whose group is their own name, though their manifests and packages
+/// say `org.apache` or the like.
+const OWN_GROUP: [&str; 44] = [
+    "antlr",
+    "aopalliance",
+    "avalon-framework",
+    "cglib",
+    "classworlds",
+    "commons-attributes",
+    "commons-beanutils",
+    "commons-betwixt",
+    "commons-chain",
+    "commons-cli",
+    "commons-codec",
+    "commons-collections",
+    "commons-configuration",
+    "commons-daemon",
+    "commons-dbcp",
+    "commons-dbutils",
+    "commons-digester",
+    "commons-discovery",
+    "commons-el",
+    "commons-fileupload",
+    "commons-httpclient",
+    "commons-io",
+    "commons-jelly",
+    "commons-jexl",
+    "commons-jxpath",
+    "commons-lang",
+    "commons-launcher",
+    "commons-logging",
+    "commons-modeler",
+    "commons-net",
+    "commons-pool",
+    "commons-validator",
+    "commons-vfs",
+    "jaxen",
+    "jdom",
+    "junit",
+    "log4j",
+    "logkit",
+    "oro",
+    "regexp",
+    "struts",
+    "xalan",
+    "xml-apis",
+    "xmlunit",
 ];
 
 /// Artifacts that changed their group at a major version: artifact (or prefix), the first major of
 /// the new group, the old group, the new group.
-const MOVED: [(&str, u32, &str, &str); 4] = [
+const MOVED: [(&str, u32, &str, &str); 6] = [
+    ("asm", 4, "asm", "org.ow2.asm"),
+    ("asm-*", 4, "asm", "org.ow2.asm"),
     ("groovy*", 4, "org.codehaus.groovy", "org.apache.groovy"),
     ("hibernate-*", 6, "org.hibernate", "org.hibernate.orm"),
     ("dom4j", 2, "dom4j", "org.dom4j"),
@@ -166,6 +222,7 @@ fn known(artifact: &str, version: &str) -> Option<&'static str> {
         .iter()
         .find(|(pattern, ..)| fits(pattern))
         .map(|(_, first, old, new)| if major >= *first { *new } else { *old })
+        .or_else(|| OWN_GROUP.iter().find(|known| **known == artifact).copied())
         .or_else(|| KNOWN.iter().find(|(pattern, _)| fits(pattern)).map(|(_, group)| *group))
 }
 

@@ -46,7 +46,13 @@ fn a_jar_built_by_maven_is_one_package() {
         &[pom("org.yaml", "snakeyaml", "1.26")],
         &[("META-INF/MANIFEST.MF", b"Bundle-Version: 1.26.0\n"), ("org/yaml/A.class", b"x")],
     );
-    for name in ["opt/snakeyaml-1.26.jar", "opt/snakeyaml.jar", "opt/renamed.jar"] {
+    for name in [
+        "opt/snakeyaml-1.26.jar",
+        "opt/snakeyaml.jar",
+        "opt/renamed.jar",
+        "plugins/org.yaml.snakeyaml-1.26.0.v2020.jar",
+        "usr/share/java/snake_yaml-1.26.jar",
+    ] {
         let found = catalog(&Java, name, &bytes);
         assert_eq!(packages(&found), [("org.yaml:snakeyaml", "1.26")], "{name}");
         assert!(found.problems.is_empty(), "{:?}", found.problems);
