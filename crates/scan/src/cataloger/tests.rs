@@ -36,7 +36,7 @@ fn every_evidence_has_a_row_and_every_row_a_test() {
     }
     let rows = rows();
     let mut missing = Vec::new();
-    for cataloger in crate::os::CATALOGERS {
+    for cataloger in catalogers() {
         for evidence in cataloger.evidence() {
             if !rows.iter().any(|row| row[0] == cataloger.name() && row[1] == *evidence) {
                 missing.push(format!("no row: `{}` | `{evidence}`", cataloger.name()));

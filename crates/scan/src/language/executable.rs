@@ -18,7 +18,7 @@ use std::ops::Range;
 
 use crate::cataloger::{CatalogError, Cataloger, Content, FileInfo, Found};
 
-use super::{file_name, java};
+use super::{file_name, java, split_path};
 use audit::Audit;
 use build_info::BuildInfo;
 use layout::Layout;
@@ -47,21 +47,22 @@ impl Cataloger for Executable {
     }
 
     fn evidence(&self) -> &'static [&'static str] {
-        &["Go build information in ELF, PE and Mach-O", "`.dep-v0` in ELF, PE and Mach-O"]
+        &["ELF, PE, Mach-O: Go's build information", "ELF, PE, Mach-O: section .dep-v0"]
     }
 
-    /// Whatever may be executed, whatever is named like a program or library, and long files whose
-    /// name has no ending below a folder of programs.
+    /// Whatever may be executed, whatever is named like a program or library, and long files without
+    /// an ending where programs lie, because a copy made on Windows may have lost its mode.
     fn wants(&self, file: &FileInfo<'_>) -> bool {
-        let name = file_name(file.path);
+        let (folder, name) = split_path(file.path);
         let is_marked = file.mode & 0o111 != 0;
-        let ending = name.rsplit_once('.').map_or("", |(_, ending)| ending);
-        match ending {
-            "exe" | "dll" | "so" | "dylib" | "node" => true,
-            "" => is_marked || (file.size >= UNMARKED_BYTES_MIN && !file.path.starts_with("var/")),
-            "jar" | "war" | "ear" | "egg" | "json" | "gemspec" | "py" | "js" | "sh" | "rb"
-            | "pl" => false,
-            _ => is_marked && !java::is_archive(name.as_bytes()),
+        match name.rsplit_once('.').map(|(_, ending)| ending) {
+            Some("exe" | "dll" | "so" | "dylib" | "node") => true,
+            Some(
+                "jar" | "war" | "ear" | "egg" | "json" | "gemspec" | "py" | "js" | "sh" | "rb"
+                | "pl",
+            ) => false,
+            Some(_) => is_marked && !java::is_archive(name.as_bytes()),
+            None => is_marked || (file.size >= UNMARKED_BYTES_MIN && may_hold_programs(folder)),
         }
     }
 
@@ -99,6 +100,16 @@ impl Cataloger for Executable {
         }
         Ok(())
     }
+}
+
+/// Whether a file without mode and ending in this folder may be a program: `bin` and `sbin`
+/// anywhere, and the first two levels (`server`, `app/server`) outside the system's own folders,
+/// where package databases are that long, too.
+fn may_hold_programs(folder: &str) -> bool {
+    let top = folder.split('/').next().unwrap_or("");
+    let is_bin = matches!(file_name(folder), "bin" | "sbin");
+    let is_system = matches!(top, "var" | "usr" | "etc" | "lib" | "lib64" | "boot");
+    is_bin || (!is_system && folder.split('/').count() <= 2)
 }
 
 /// Passes the program by those who look for their lists, from its start; what none needs is

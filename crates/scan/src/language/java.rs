@@ -35,10 +35,10 @@ impl Cataloger for Java {
 
     fn evidence(&self) -> &'static [&'static str] {
         &[
-            "**/*.{jar,war,ear,par,rar,sar,jpi,hpi}!/META-INF/maven/GROUP/ARTIFACT/pom.properties",
-            "**/*.{jar,war,ear,par,rar,sar,jpi,hpi}!/META-INF/MANIFEST.MF",
-            "**/ARTIFACT-VERSION.{jar,war,ear,par,rar,sar,jpi,hpi}",
-            "**/*.{jar,war,ear,par,rar,sar,jpi,hpi}!/**/*.{jar,war,…}",
+            "**/*.{jar,war,ear,par,rar,sar,jpi,hpi}: META-INF/maven/GROUP/ARTIFACT/pom.properties",
+            "**/*.{jar,war,…}: META-INF/MANIFEST.MF",
+            "**/ARTIFACT-VERSION.{jar,war,…}",
+            "**/*.{jar,war,…}: archives inside",
         ]
     }
 

@@ -8,5 +8,6 @@
 mod behaviour;
 mod corpus;
 mod distro_packages;
+mod language_packages;
 mod tool;
 mod unpack;

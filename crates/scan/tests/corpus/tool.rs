@@ -189,3 +189,25 @@ pub(crate) fn apk(host: &Path, root: &Path) -> Option<Vec<String>> {
     let text = String::from_utf8(output.stdout).expect("text");
     sorted(text.lines().filter(|line| !line.starts_with("WARNING")).map(str::to_owned))
 }
+
+/// `scripts/installed-languages.py` over a root: `TYPE NAME VERSION PATH`.
+pub(crate) fn installed_languages(root: &Path) -> Option<Vec<String>> {
+    if !has("python3") {
+        return None;
+    }
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scripts/installed-languages.py");
+    let output = run(Command::new("python3").arg(script).arg(root));
+    sorted(output.lines().map(str::to_owned))
+}
+
+/// `go version -m` of a program: `MODULE VERSION` of its dependencies.
+pub(crate) fn go_modules(program: &Path) -> Option<Vec<String>> {
+    // Go's tool has no `--version`, and says so with an exit code only.
+    if !has("go") {
+        return None;
+    }
+    let output = run(Command::new("go").args(["version", "-m"]).arg(program));
+    let fields = output.lines().map(|line| line.split('\t').collect::<Vec<&str>>());
+    let dependencies = fields.filter(|fields| fields.get(1) == Some(&"dep"));
+    sorted(dependencies.map(|fields| format!("{} {}", fields[2], fields[3])))
+}
