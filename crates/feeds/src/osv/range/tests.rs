@@ -143,8 +143,8 @@ proptest::proptest! {
     fn any_events_come_to_intervals(
         events in proptest::collection::vec(("[ifl]", "\\PC{0,12}"), 0..6)
     ) {
-        let text: String =
-            events.iter().map(|(kind, at)| format!("{kind}{} ", at.replace(char::is_whitespace, ""))).collect();
+        let bare = |at: &str| at.replace(char::is_whitespace, "");
+        let text: String = events.iter().map(|(kind, at)| format!("{kind}{} ", bare(at))).collect();
         for scheme in [Scheme::Semver, Scheme::Pypi, Scheme::Maven, Scheme::Golang, Scheme::Gem] {
             intervals(&[list("ECOSYSTEM", &text)], scheme);
         }
