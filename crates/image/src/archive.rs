@@ -3,8 +3,8 @@
 //! The order of its entries means nothing (`docker save` writes the manifest last), so it is gone
 //! through once for the names and offsets. Blobs of a plain archive are then read from their
 //! offsets, by any number of threads. A compressed archive cannot be entered in the middle: a
-//! blob's stream begins where an earlier one stopped, if there is one, else at the beginning; read in
-//! the order of their offsets all blobs cost one pass. Nothing is written to disk.
+//! blob's stream begins where an earlier one stopped, if there is one, else at the beginning; read
+//! in the order of their offsets all blobs cost one pass. Nothing is written to disk.
 
 use std::collections::HashMap;
 use std::fs::File;

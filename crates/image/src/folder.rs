@@ -361,3 +361,6 @@ impl ContentSource for FileSource {
         Some(&mut self.file)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -15,7 +15,7 @@ use crate::folder::read_folder;
 use crate::join::{View, join};
 use crate::layer::LayerContent;
 use crate::limits::{Budget, Limits};
-use crate::link::sources_of_links;
+use crate::link::{Sources, sources_of_links};
 use crate::manifest::Layer;
 use crate::reader::Reader;
 use crate::stream::{Digests, PlainStream, Plan, StreamFailure, read_stream};
@@ -140,7 +140,7 @@ impl Image {
         let contents: Vec<LayerContent<R::Value>> = contents.into_iter().flatten().collect();
         let sources = sources_of_links(&contents);
         let mut view = join(contents, reader);
-        if !sources.is_empty() {
+        if let Some(sources) = sources {
             self.read_pending(&mut view, &sources, reader, &budget)?;
         }
         Ok(view)
@@ -268,7 +268,7 @@ impl Image {
     fn read_pending<R: Reader>(
         &self,
         view: &mut View<R::Value>,
-        sources: &HashMap<(usize, String), usize>,
+        sources: &Sources,
         reader: &R,
         budget: &Budget,
     ) -> Result<(), ImageError> {
@@ -381,3 +381,6 @@ impl Layer {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,9 +2,9 @@
 //!
 //! Media types lie (`docker save` calls plain layers gzip and the other way round), so they are not
 //! asked. A gzip stream may have several members and a zstd stream several frames; both are read to
-//! the end, because tools that build layers in parallel write them so, and a reader that stops after
-//! the first would miss files. The CRC of gzip is left to the caller's digests, which cover the same
-//! bytes and more.
+//! the end, because tools that build layers in parallel write them so, and a reader that stops
+//! after the first would miss files. The CRC of gzip is left to the caller's digests, which cover
+//! the same bytes and more.
 
 use std::io::{self, Read};
 use std::sync::{Condvar, Mutex, PoisonError};
@@ -20,8 +20,8 @@ const INPUT_BYTES: usize = 128 * 1024;
 /// tool writes more than a path.
 const GZIP_FIELD_MAX: usize = 64 * 1024;
 
-/// Largest zstd window, as binary logarithm of its bytes: 128 MiB, what the zstd tool itself accepts
-/// with `--long`. A window is memory.
+/// Largest zstd window, as binary logarithm of its bytes: 128 MiB, what the zstd tool itself
+/// accepts with `--long`. A window is memory.
 const WINDOW_LOG_MAX: u32 = 27;
 
 /// Windows above this many bytes are had by one layer at a time. Level 19 uses 8 MiB.

@@ -349,4 +349,4 @@ fn join_path(folder: &str, name: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

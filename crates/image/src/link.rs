@@ -5,9 +5,12 @@ use std::collections::{HashMap, HashSet};
 use crate::layer::{LayerContent, Step, What};
 use crate::path::NameKey;
 
-/// For hard links to files of lower layers, by the link's layer and the file's path: the layer
-/// that has the file last. Links to files that were read need none, and have one all the same.
-pub(crate) fn sources_of_links<V>(contents: &[LayerContent<V>]) -> HashMap<(usize, String), usize> {
+/// Layers of the files of hard links, by the link's layer and the file's path.
+pub(crate) type Sources = HashMap<(usize, String), usize>;
+
+/// For hard links to files of lower layers, the layer that has the file last; `None` if there are
+/// no such links. Links to files that were read need none, and have one all the same.
+pub(crate) fn sources_of_links<V>(contents: &[LayerContent<V>]) -> Option<Sources> {
     let mut open: HashSet<(usize, &str)> = HashSet::new();
     for (layer, content) in contents.iter().enumerate() {
         for detail in &content.details {
@@ -16,10 +19,10 @@ pub(crate) fn sources_of_links<V>(contents: &[LayerContent<V>]) -> HashMap<(usiz
             }
         }
     }
-    let mut sources = HashMap::new();
     if open.is_empty() {
-        return sources;
+        return None;
     }
+    let mut sources = Sources::new();
     for (layer, content) in contents.iter().enumerate().rev() {
         let above = open.iter().filter(|(link, _)| *link > layer).copied();
         let names = present(content, above.map(|(_, target)| target).collect());
@@ -31,7 +34,7 @@ pub(crate) fn sources_of_links<V>(contents: &[LayerContent<V>]) -> HashMap<(usiz
             !is_here
         });
     }
-    sources
+    Some(sources)
 }
 
 /// Those of the paths that the layer has an entry for which is no folder and no marker.

@@ -1,8 +1,8 @@
 //! From a layout or archive to the one image that was asked for: indexes, manifests, configuration.
 //!
 //! Knows the OCI layout (image-spec 1.1), the media types of Docker's schema 2 beside it, and
-//! `manifest.json` of `docker save`. Media types are not trusted where the documents themselves tell
-//! what they are: an index has `manifests`, an image's manifest has `layers`.
+//! `manifest.json` of `docker save`. Media types are not trusted where the documents themselves
+//! tell what they are: an index has `manifests`, an image's manifest has `layers`.
 
 use std::collections::{BTreeMap, HashSet};
 

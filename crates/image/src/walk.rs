@@ -99,7 +99,7 @@ impl<'r, R: Reader> LayerWalk<'r, R> {
     /// Walks to the end of the archive, which may come before the end of the stream.
     pub(crate) fn run(mut self, stream: &mut PlainStream<'_>) -> Result<Walked<'r, R>, TarError> {
         let mut tar = TarReader::new(stream);
-        while let Some(entry) = tar.advance()? {
+        while let Some(entry) = next_entry(&mut tar)? {
             if !self.budget.take_entry() {
                 self.cut("there are more entries than the limit; the rest is not read");
                 break;
@@ -111,9 +111,6 @@ impl<'r, R: Reader> LayerWalk<'r, R> {
             }
             if !self.add(&mut tar, entry) {
                 self.cut("its folders and links have too many names; the rest is not read");
-                break;
-            }
-            if tar.source().has_failed() {
                 break;
             }
         }
@@ -390,7 +387,7 @@ pub(crate) fn read_wanted<R: Reader>(
     let mut found = Found::new();
     let mut path = Vec::new();
     let mut tar = TarReader::new(stream);
-    while let Some(entry) = tar.advance()? {
+    while let Some(entry) = next_entry(&mut tar)? {
         if entry.kind != Kind::File
             || normalise(tar.path(), limits.path_bytes_max, &mut path).is_err()
         {
@@ -411,6 +408,14 @@ pub(crate) fn read_wanted<R: Reader>(
     let missing = by_target.into_values().flatten();
     noted.extend(missing.map(|want| note(&want.path, "hard link to a file that is not there")));
     Ok(found)
+}
+
+/// The next entry; a stream that broke or hit a limit ends here, because it keeps the reason.
+fn next_entry(tar: &mut TarReader<&mut PlainStream<'_>>) -> Result<Option<Entry>, TarError> {
+    match tar.advance() {
+        Err(TarError::Read { .. }) if tar.source().has_failed() => Ok(None),
+        result => result,
+    }
 }
 
 /// Gives the content of one entry to the first of the names that want it, its value to those that

@@ -1,7 +1,7 @@
 //! The records of a PAX extended header (POSIX.1-2001), those that are used.
 //!
-//! A record is `LENGTH KEY=VALUE\n`, its length counting itself. Sparse files of GNU tar are written
-//! in records of its own; versions 0.0 and 0.1 have the map there, 1.0 before the data.
+//! A record is `LENGTH KEY=VALUE\n`, its length counting itself. Sparse files of GNU tar are
+//! written in records of its own; versions 0.0 and 0.1 have the map there, 1.0 before the data.
 
 /// Pairs of offset and length that one map may hold; the same for all three ways to write it.
 pub(super) const PAIRS_MAX: usize = 64 * 1024;

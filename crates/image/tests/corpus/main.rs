@@ -1,6 +1,7 @@
 //! Reads every image of the corpus, where `PRATIQUE_CORPUS` names it: each opens, every layer's
 //! digests hold, and what must be found is found at the path where it is after the last layer.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use pratique_image::{Content, FileInfo, NoCache, OpenOptions, ReadOptions, Reader, View, open};
@@ -32,7 +33,9 @@ fn images() -> Option<PathBuf> {
     match std::env::var_os("PRATIQUE_CORPUS") {
         Some(corpus) => Some(Path::new(&corpus).join("images")),
         None => {
-            eprintln!("SKIPPED: PRATIQUE_CORPUS does not name the corpus of real images");
+            // Written past the test harness, which keeps the output of tests that pass.
+            let line = b"SKIPPED: PRATIQUE_CORPUS does not name the corpus of real images\n";
+            std::io::stderr().write_all(line).expect("standard error takes a line");
             None
         }
     }
@@ -100,6 +103,5 @@ fn whiteouts_and_opaque_folders_hide_what_they_say() {
         .iter()
         .filter(|name| name.contains("node_modules/") && name.ends_with("/package.json"))
         .count();
-    eprintln!("{count} package.json files");
-    assert!(count > 0);
+    assert!(count > 0, "no package.json among {} files", names.len());
 }
