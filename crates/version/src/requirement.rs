@@ -145,3 +145,6 @@ impl Set {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -86,3 +86,33 @@ fn check_fields(scheme: Scheme, line: &str) -> Result<(), RowFailure> {
     let actual = scheme.compare(left, right).map_err(RowFailure::Version)?;
     if actual == expected { Ok(()) } else { Err(RowFailure::Order { actual }) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(line: &str, expected: Option<&str>) {
+        let failure = check_row(Scheme::Deb, line).and_then(Result::err);
+        assert_eq!(failure.map(|failure| failure.to_string()).as_deref(), expected, "{line:?}");
+    }
+
+    #[test]
+    fn failures_say_why() {
+        check("1 < 2", None);
+        check(" 1.0\t=  1.0-0 ", None);
+        check("1 > 2", Some("it is <"));
+        check("1 <= 2", Some("unknown operator: \"<=\"; one of <, =, >"));
+        check("1 < 2 3", Some("expected A OP B, got 4 fields"));
+        check("1 <", Some("expected A OP B, got 2 fields"));
+        check("a:1 < 2", Some("deb version \"a:1\": the epoch is not a number"));
+    }
+
+    #[test]
+    fn comments_and_empty_lines_are_no_rows() {
+        for line in ["", "  ", "# 1 < 2", "// 1 < 2", "#", " # x"] {
+            assert_eq!(check_row(Scheme::Deb, line), None, "{line:?}");
+        }
+        assert_eq!(check_row(Scheme::Deb, "1 < 2"), Some(Ok(())));
+    }
+}

@@ -26,7 +26,7 @@ fn versions(scheme: Scheme) -> impl Strategy<Value = String> {
         Scheme::Npm => "v?[0-2]\\.[0-2]\\.[0-9]{1,2}(-([0-2ab.-]{1,6}|90071992547409[0-9]{2}))?",
         Scheme::Golang => "(v|go)?[0-2](\\.2?[0-2](\\.[0-2])?)?(-[0-2a.]{1,4}|rc[0-2]?|beta1)?",
         Scheme::Maven => {
-            "[0-2](\\.[0-2]){0,3}(-(alpha|b|m|rc|cr|sp|ga|final|jre|SNAPSHOT|[0-2])(-?[0-2])?)?(-(SNAPSHOT|x|[0-2]))?"
+            "[0-2](\\.[0-2]){0,3}(-(ga|final|((alpha|b|m|rc|cr|sp|jre|SNAPSHOT)(-?[12])?|[12])(-(SNAPSHOT|x|[12]))?))?"
         }
         Scheme::Gem => "[0-2]([.-]?[0-2ab]){0,7}",
         Scheme::Nuget => "[0-2](\\.[0-2]){0,3}(-[0-2abAB.-]{1,6})?(\\+[0-2a]{1,2})?",
