@@ -97,8 +97,7 @@ fn parser_wants(source: &dyn Source, part: &Part, path: &str) -> bool {
     !from_archive || source.parser(&part.id).wants(path)
 }
 
-/// The files of a part, unpacked; `None` if the corpus does not have them all. Tar archives are
-/// left out: they would need a reader here.
+/// The files of a part, unpacked; `None` if the corpus does not have them all.
 fn files(feeds: &Path, part: &Part) -> Option<Files> {
     let mut files = Files::new();
     for document in &part.documents {
@@ -130,8 +129,31 @@ fn files(feeds: &Path, part: &Part) -> Option<Files> {
                     files.push((member.name().ok()?.into_owned(), content));
                 }
             }
-            Container::TarGz => return None,
+            Container::TarGz => {
+                let file = BufReader::new(file);
+                flate2::bufread::MultiGzDecoder::new(file).read_to_end(&mut content).ok()?;
+                files.extend(members(&content));
+            }
         }
     }
     Some(files)
+}
+
+/// The regular files of a ustar archive with names under 100 bytes.
+fn members(archive: &[u8]) -> Vec<(String, Vec<u8>)> {
+    let mut members = Vec::new();
+    let mut rest = archive;
+    while let Some((header, content)) = rest.split_at_checked(512) {
+        let text = |from: usize, to: usize| {
+            let field = header[from..to].split(|byte| *byte == 0).next().unwrap_or_default();
+            String::from_utf8_lossy(field).trim().to_owned()
+        };
+        let Ok(size) = usize::from_str_radix(&text(124, 136), 8) else { break };
+        let Some((content, _)) = content.split_at_checked(size) else { break };
+        if matches!(header[156], 0 | b'0') {
+            members.push((text(0, 100), content.to_vec()));
+        }
+        rest = rest.get(512 + size.next_multiple_of(512)..).unwrap_or_default();
+    }
+    members
 }

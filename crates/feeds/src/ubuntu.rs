@@ -66,18 +66,20 @@ impl Source for Ubuntu {
 #[derive(Default)]
 struct Tracker {
     buffer: Vec<u8>,
+    /// The releases that were met; elsewhere they are their index here.
+    releases: Vec<Release>,
     names: HashMap<String, Speaks>,
     unknown: BTreeSet<String>,
     entry_count: u64,
 }
 
 /// What the name before the underscore of a line speaks of.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Speaks {
     /// A release.
-    Release(Release),
+    Release(usize),
     /// The paid extension of a release.
-    Extension(Release),
+    Extension(usize),
     /// Something that has no packages in images: `upstream`, `devel`, products, overlays.
     Nothing,
 }
@@ -133,15 +135,15 @@ impl Parser for Tracker {
 impl Tracker {
     fn entry(&mut self, entry: &Entry<'_>, sink: &mut dyn Sink) {
         self.entry_count += 1;
-        let mut about: Vec<(&str, Release, Lines<'_>)> = Vec::new();
-        let mut index_of: HashMap<(&str, Release), usize> = HashMap::new();
+        let mut about: Vec<(&str, usize, Lines<'_>)> = Vec::new();
+        let mut index_of: HashMap<(&str, usize), usize> = HashMap::new();
         for line in entry.lines.iter().filter(|line| line.says_something()) {
             let (release, is_extension) = match self.speaks(line.release) {
                 Speaks::Release(release) => (release, false),
                 Speaks::Extension(release) => (release, true),
                 Speaks::Nothing => continue,
             };
-            let index = *index_of.entry((line.package, release.clone())).or_insert(about.len());
+            let index = *index_of.entry((line.package, release)).or_insert(about.len());
             if index == about.len() {
                 about.push((line.package, release, Lines::default()));
             }
@@ -151,8 +153,8 @@ impl Tracker {
         }
         let mut affected = Vec::new();
         for (package, release, lines) in about {
-            let name = release.to_string();
-            match lines.statement(package, release) {
+            let Some(release) = self.releases.get(release) else { continue };
+            match lines.statement(package, release.clone()) {
                 Ok(Some(mut statement)) => {
                     statement.severity =
                         lines.line().and_then(|line| severity_of(entry, package, line));
@@ -160,7 +162,7 @@ impl Tracker {
                 }
                 Ok(None) => {}
                 Err(problem) => sink.quarantine(Note {
-                    subject: format!("{} {package} {name}", entry.id),
+                    subject: format!("{} {package} {release}", entry.id),
                     text: problem,
                 }),
             }
@@ -172,18 +174,42 @@ impl Tracker {
     /// What a name speaks of; a name that is not known is remembered for a note.
     fn speaks(&mut self, name: &str) -> Speaks {
         if let Some(known) = self.names.get(name) {
-            return known.clone();
+            return *known;
         }
-        let speaks = speaks(name).unwrap_or_else(|| {
+        let speaks = self.look_up(name).unwrap_or_else(|| {
             if self.unknown.len() < NAMES_MAX {
                 self.unknown.insert(name.to_owned());
             }
             Speaks::Nothing
         });
         if self.names.len() < NAMES_MAX {
-            self.names.insert(name.to_owned(), speaks.clone());
+            self.names.insert(name.to_owned(), speaks);
         }
         speaks
+    }
+
+    /// `bionic`; `trusty/esm` or, later, `esm-infra/xenial`, `esm-apps/focal` for the extensions.
+    /// What else has a slash are products and overlays. `None`: a release that is not known.
+    fn look_up(&mut self, name: &str) -> Option<Speaks> {
+        if matches!(name, "upstream" | "devel" | "product" | "snap") {
+            return Some(Speaks::Nothing);
+        }
+        let Some((first, second)) = name.split_once('/') else {
+            return Release::ubuntu(name).map(|release| Speaks::Release(self.index(release)));
+        };
+        let codename = match (first, second) {
+            (codename, "esm") => codename,
+            (first, codename) if first.starts_with("esm-") => codename,
+            _ => return Some(Speaks::Nothing),
+        };
+        Release::ubuntu(codename).map(|release| Speaks::Extension(self.index(release)))
+    }
+
+    fn index(&mut self, release: Release) -> usize {
+        self.releases.iter().position(|known| *known == release).unwrap_or_else(|| {
+            self.releases.push(release);
+            self.releases.len() - 1
+        })
     }
 }
 
@@ -199,23 +225,6 @@ fn advisory(entry: &Entry<'_>, affected: Vec<Affected>, cvss: Vec<Cvss>) -> Advi
         affected,
         ..Advisory::default()
     }
-}
-
-/// `bionic`; `trusty/esm` or, later, `esm-infra/xenial`, `esm-apps/focal` for the extensions. What
-/// else has a slash are products and overlays. `None`: a release that is not known.
-fn speaks(name: &str) -> Option<Speaks> {
-    if matches!(name, "upstream" | "devel" | "product" | "snap") {
-        return Some(Speaks::Nothing);
-    }
-    let Some((first, second)) = name.split_once('/') else {
-        return Release::ubuntu(name).map(Speaks::Release);
-    };
-    let codename = match (first, second) {
-        (codename, "esm") => codename,
-        (first, codename) if first.starts_with("esm-") => codename,
-        _ => return Some(Speaks::Nothing),
-    };
-    Release::ubuntu(codename).map(Speaks::Extension)
 }
 
 /// The priority that the entry gives a package in particular, first in one release.
