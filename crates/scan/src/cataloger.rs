@@ -15,7 +15,9 @@ mod found;
 pub(crate) mod testing;
 
 pub(crate) use content::Content;
-pub(crate) use found::{Evidence, FolderHash, Found, Owned, path_hash};
+#[cfg(test)]
+pub(crate) use found::Owned;
+pub(crate) use found::{Evidence, FolderHash, Found, OWNED_FILES_MAX, PACKAGES_MAX, path_hash};
 pub(crate) use pratique_image::FileInfo;
 
 /// Why a file was not understood. It becomes a line of the report's `partial`; what was found

@@ -7,7 +7,7 @@ use crate::cataloger::Owned;
 
 /// A file that one cataloger found these in.
 fn value(cataloger: &str, packages: Vec<Evidence>, owned: Vec<Owned>) -> FileValue {
-    let found = Found { packages, owned, problems: Vec::new() };
+    let found = Found { packages, owned, ..Found::default() };
     FileValue::Found(vec![(cataloger.into(), found)])
 }
 

@@ -9,6 +9,14 @@ use serde::{Deserialize, Serialize};
 /// How many problems of one file are kept; the rest are counted in a last one.
 const PROBLEMS_MAX: usize = 20;
 
+/// How many packages of one file are kept. All of Debian has 60,000; a hostile database of 256 MB
+/// could name 30 million, each of which costs some hundred bytes.
+pub(crate) const PACKAGES_MAX: usize = 200_000;
+
+/// How many owned files of one file are kept, at 8 bytes each. A desktop of 5,000 packages has a
+/// million.
+pub(crate) const OWNED_FILES_MAX: usize = 4_000_000;
+
 /// How long the text of one problem may be, in bytes: problems quote the file.
 const PROBLEM_BYTES_MAX: usize = 400;
 
@@ -63,8 +71,11 @@ impl Evidence {
 pub(crate) struct Found {
     /// The packages, in the file's order; doubles are united later.
     pub(crate) packages: Vec<Evidence>,
-    /// Which files distro packages own.
+    /// Which files distro packages own; use [`Self::own`].
     pub(crate) owned: Vec<Owned>,
+    /// How many files that is, while a cataloger runs.
+    #[serde(skip)]
+    pub(crate) owned_count: usize,
     /// What was not understood, one clause each; use [`Self::problem`].
     pub(crate) problems: Vec<String>,
 }
@@ -79,9 +90,38 @@ pub(crate) struct Owned {
 }
 
 impl Found {
-    /// Adds a package.
+    /// Adds a package. Those above [`PACKAGES_MAX`] are dropped, and that is told once.
     pub(crate) fn push(&mut self, evidence: Evidence) {
-        self.packages.push(evidence);
+        if self.packages.len() < PACKAGES_MAX {
+            self.packages.push(evidence);
+        } else {
+            self.problem_once(format!(
+                "more than {PACKAGES_MAX} packages; the rest are not listed"
+            ));
+        }
+    }
+
+    /// Adds the files of a distro package, by their [`path_hash`]. Those above
+    /// [`OWNED_FILES_MAX`] are dropped, and that is told once.
+    pub(crate) fn own(&mut self, package: &str, files: impl Iterator<Item = u64>) {
+        let left = OWNED_FILES_MAX.saturating_sub(self.owned_count);
+        let mut files = files.fuse();
+        let kept: Vec<u64> = files.by_ref().take(left).collect();
+        if files.next().is_some() {
+            self.problem_once(format!(
+                "more than {OWNED_FILES_MAX} owned files; the rest are taken for nobody's"
+            ));
+        }
+        self.owned_count += kept.len();
+        if !kept.is_empty() {
+            self.owned.push(Owned { package: package.to_owned(), files: kept });
+        }
+    }
+
+    fn problem_once(&mut self, text: String) {
+        if self.problems.last() != Some(&text) {
+            self.problem(text);
+        }
     }
 
     /// Tells what was not understood, one clause; what it quotes from the file is cut to
@@ -185,6 +225,20 @@ mod tests {
         for folder in ["", "/"] {
             assert_eq!(FolderHash::new(folder).file("lib"), path_hash("/usr/lib"), "{folder}");
         }
+    }
+
+    #[test]
+    fn packages_and_owned_files_of_one_file_are_bounded() {
+        let mut found = Found::default();
+        for _ in 0..PACKAGES_MAX + 3 {
+            found.push(Evidence::new(Ecosystem::Apk, "a", "1"));
+        }
+        found.own("a", 0..10);
+        found.own("b", 0..OWNED_FILES_MAX as u64);
+        found.own("c", 0..10);
+        assert_eq!(found.packages.len(), PACKAGES_MAX);
+        assert_eq!(found.owned.iter().map(|owned| owned.files.len()).sum::<usize>(), 4_000_000);
+        assert_eq!(found.problems.len(), 2, "{:?}", found.problems);
     }
 
     #[test]

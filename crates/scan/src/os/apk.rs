@@ -7,7 +7,7 @@
 use pratique_model::Ecosystem;
 
 use crate::cataloger::{
-    CatalogError, Cataloger, Content, Evidence, FileInfo, FolderHash, Found, Owned,
+    CatalogError, Cataloger, Content, Evidence, FileInfo, FolderHash, Found, OWNED_FILES_MAX,
 };
 
 /// A database of some 5,000 packages with all their files has less than 100 MB.
@@ -77,7 +77,7 @@ impl Record {
             b'A' => self.arch = text(),
             b'o' => self.origin = text(),
             b'F' => self.folder = Some(FolderHash::new(&String::from_utf8_lossy(value))),
-            b'R' => {
+            b'R' if self.files.len() <= OWNED_FILES_MAX => {
                 let folder = self.folder.get_or_insert_with(|| FolderHash::new(""));
                 self.files.push(folder.file(&String::from_utf8_lossy(value)));
             }
@@ -99,9 +99,7 @@ impl Record {
         evidence.arch = self.arch;
         evidence.source = Some((origin, version));
         found.push(evidence);
-        if !self.files.is_empty() {
-            found.owned.push(Owned { package: name.clone(), files: self.files });
-        }
+        found.own(name, self.files.into_iter());
     }
 }
 

@@ -8,7 +8,7 @@
 use pratique_model::Ecosystem;
 
 use crate::cataloger::{
-    CatalogError, Cataloger, Content, Evidence, FileInfo, Found, Owned, path_hash,
+    CatalogError, Cataloger, Content, Evidence, FileInfo, Found, PACKAGES_MAX, path_hash,
 };
 
 /// A `status` of all of Debian's 60,000 packages has less than 100 MB.
@@ -109,13 +109,9 @@ fn lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
 }
 
 fn own<'a>(package: &str, paths: impl Iterator<Item = &'a [u8]>, found: &mut Found) {
-    let files: Vec<u64> = paths
-        .filter(|path| !path.is_empty())
-        .map(|path| path_hash(&String::from_utf8_lossy(path)))
-        .collect();
-    if !files.is_empty() {
-        found.owned.push(Owned { package: package.to_ascii_lowercase(), files });
-    }
+    let files =
+        paths.filter(|path| !path.is_empty()).map(|path| path_hash(&String::from_utf8_lossy(path)));
+    found.own(&package.to_ascii_lowercase(), files);
 }
 
 /// The fields of a stanza that matter; a field given twice keeps its first value, where dpkg would
@@ -153,7 +149,11 @@ fn stanzas(bytes: &[u8], stateless: Stateless, found: &mut Found) {
                 let done = std::mem::take(&mut stanza);
                 has_states |= done.status.is_some();
                 match (&done.status, stateless) {
-                    (None, Stateless::IfAllAre) => waiting.push(done),
+                    (None, Stateless::IfAllAre) if !done.has_fields => {}
+                    (None, Stateless::IfAllAre) if waiting.len() <= PACKAGES_MAX => {
+                        waiting.push(done);
+                    }
+                    (None, Stateless::IfAllAre) => {}
                     _ => done.finish(found),
                 }
             }

@@ -17,7 +17,7 @@ pub(crate) mod write_ahead;
 
 use pratique_model::Ecosystem;
 
-use crate::cataloger::{CatalogError, Cataloger, Content, Evidence, FileInfo, Found, Owned};
+use crate::cataloger::{CatalogError, Cataloger, Content, Evidence, FileInfo, Found};
 use header::Header;
 
 /// Databases are read whole, since their pages refer to each other in any order. A desktop with
@@ -148,10 +148,7 @@ fn add(header: &Header<'_>, found: &mut Found) {
     evidence.vendor = header.text(header::VENDOR);
     evidence.module = header.text(header::MODULARITY_LABEL);
     evidence.source = header.text(header::SOURCE_RPM).and_then(|file| source(epoch, &file));
-    let files = header.file_hashes();
-    if !files.is_empty() {
-        found.owned.push(Owned { package: evidence.name.clone(), files });
-    }
+    found.own(&evidence.name, header.file_hashes().into_iter());
     found.push(evidence);
 }
 

@@ -5,7 +5,7 @@
 //! for; an entry that points outside the data is as good as absent.
 
 use super::{index_at, u32_at};
-use crate::cataloger::{FolderHash, path_hash};
+use crate::cataloger::{FolderHash, OWNED_FILES_MAX, path_hash};
 
 pub(super) const NAME: u32 = 1000;
 pub(super) const VERSION: u32 = 1001;
@@ -95,7 +95,7 @@ impl<'a> Header<'a> {
         let Some((names, name_count)) = self.string_array(BASE_NAMES) else {
             return match self.string_array(OLD_FILE_NAMES) {
                 Some((paths, count)) => paths
-                    .take(count)
+                    .take(count.min(OWNED_FILES_MAX))
                     .map(|path| path_hash(&String::from_utf8_lossy(path)))
                     .collect(),
                 None => Vec::new(),
@@ -108,11 +108,11 @@ impl<'a> Header<'a> {
             return Vec::new();
         };
         let folders: Vec<FolderHash> = folders
-            .take(folder_count)
+            .take(folder_count.min(OWNED_FILES_MAX))
             .map(|folder| FolderHash::new(&String::from_utf8_lossy(folder)))
             .collect();
         let mut hashes = Vec::new();
-        for (position, name) in names.take(name_count).enumerate() {
+        for (position, name) in names.take(name_count.min(OWNED_FILES_MAX)).enumerate() {
             let folder = index_at(indexes, position * 4, true).and_then(|index| folders.get(index));
             let Some(folder) = folder else {
                 break;
