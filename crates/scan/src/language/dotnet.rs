@@ -198,7 +198,8 @@ mod tests {
     fn a_shared_framework_counts_as_its_package() {
         let text = r#"{"runtimeTarget": {"name": ".NETCoreApp,Version=v6.0/linux-x64"},
             "targets": {".NETCoreApp,Version=v6.0": {}, ".NETCoreApp,Version=v6.0/linux-x64": {
-                "Microsoft.NETCore.App.Runtime.linux-x64/6.0.36": {"native": {"libclrjit.so": {}}}}},
+                "Microsoft.NETCore.App.Runtime.linux-x64/6.0.36":
+                    {"native": {"libclrjit.so": {}}}}},
             "libraries": {"Microsoft.NETCore.App.Runtime.linux-x64/6.0.36": {"type": "package"}}}"#;
         let path =
             "usr/share/dotnet/shared/Microsoft.NETCore.App/6.0.36/Microsoft.NETCore.App.deps.json";

@@ -1,9 +1,9 @@
 //! Finds the modules and crates that Go and Rust programs are made of.
 //!
-//! Both compilers leave a list in the program itself: Go always, Rust when built with
-//! `cargo auditable`. Programs of more than 100 MB are common and come out of a layer's stream, so
-//! none is taken into memory: `layout` reads the headers at the program's start and says where the
-//! lists can be, and [`read`] passes the stream by `build_info` (Go) and `audit` (Rust), each of which
+//! Both compilers leave a list in the program itself: Go always, Rust when built with `cargo
+//! auditable`. Programs of more than 100 MB are common and come out of a layer's stream, so none is
+//! taken into memory: `layout` reads the headers at the program's start and says where the lists
+//! can be, and [`read`] passes the stream by `build_info` (Go) and `audit` (Rust), each of which
 //! keeps the few bytes it needs. What would surprise: one cataloger for two languages, because a
 //! stream can be read once only. A program packed with UPX shows nothing of either.
 
@@ -50,8 +50,8 @@ impl Cataloger for Executable {
         &["ELF, PE, Mach-O: Go's build information", "ELF, PE, Mach-O: section .dep-v0"]
     }
 
-    /// Whatever may be executed, whatever is named like a program or library, and long files without
-    /// an ending where programs lie, because a copy made on Windows may have lost its mode.
+    /// Whatever may be executed, whatever is named like a program or library, and long files
+    /// without an ending where programs lie, because a copy made on Windows may have lost its mode.
     fn wants(&self, file: &FileInfo<'_>) -> bool {
         let (folder, name) = split_path(file.path);
         let is_marked = file.mode & 0o111 != 0;
@@ -155,7 +155,8 @@ fn fill(content: &mut Content<'_>, buffer: &mut [u8]) -> std::io::Result<usize> 
     Ok(filled)
 }
 
-/// The part of `bytes`, which stand at `position` of the file, that lies in `range`, with its place.
+/// The part of `bytes`, which stand at `position` of the file, that lies in `range`, with its
+/// place.
 fn overlap<'b>(position: u64, bytes: &'b [u8], range: &Range<u64>) -> Option<(u64, &'b [u8])> {
     let start = range.start.max(position);
     let end = range.end.min(position + bytes.len() as u64);

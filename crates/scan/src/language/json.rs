@@ -1,9 +1,9 @@
 //! Reads package metadata from JSON that people and tools wrote more or less carefully.
 //!
 //! Only the few members that name a package are kept; everything else is passed over without being
-//! stored or checked. A member of another kind than expected (`"version": 1`, `"name": null`) counts
-//! as missing: it must not lose the file's other packages. What would surprise: nesting is not
-//! limited here, because `serde_json` limits what it stores and passes over the rest in a loop.
+//! stored or checked. A member of another kind than expected (`"version": 1`, `"name": null`)
+//! counts as missing: it must not lose the file's other packages. What would surprise: nesting is
+//! not limited here, because `serde_json` limits what it stores and passes over the rest in a loop.
 
 use std::fmt;
 

@@ -67,15 +67,16 @@ fn whiteouts_and_lock_files_leave_what_is_installed() {
 
 #[test]
 fn jars_inside_jars_are_found_with_their_groups() {
-    let jar = "/app/orders.jar!/BOOT-INF/lib";
-    let more = [
-        format!(
-            "maven org.apache.tomcat.embed:tomcat-embed-core 9.0.30 {jar}/tomcat-embed-core-9.0.30.jar"
-        ),
-        format!("maven org.springframework:spring-beans 5.3.17 {jar}/spring-beans-5.3.17.jar"),
-        format!("maven org.springframework:spring-core 5.3.17 {jar}/spring-core-5.3.17.jar"),
-        format!("maven org.springframework:spring-webmvc 5.3.17 {jar}/spring-webmvc-5.3.17.jar"),
+    let unnamed = [
+        ("org.apache.tomcat.embed", "tomcat-embed-core", "9.0.30"),
+        ("org.springframework", "spring-beans", "5.3.17"),
+        ("org.springframework", "spring-core", "5.3.17"),
+        ("org.springframework", "spring-webmvc", "5.3.17"),
     ];
+    let more = unnamed.map(|(group, artifact, version)| {
+        let place = format!("/app/orders.jar!/BOOT-INF/lib/{artifact}-{version}.jar");
+        format!("maven {group}:{artifact} {version} {place}")
+    });
     let more: Vec<&str> = more.iter().map(String::as_str).collect();
     check("java-app.oci.tar", 18, &more);
 }

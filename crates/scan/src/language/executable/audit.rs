@@ -3,8 +3,9 @@
 //! The list is JSON, compressed as a zlib stream, in the section `.dep-v0`. PE and Mach-O name the
 //! section at the program's start. ELF's section is not loaded, hence lies behind all that is, and
 //! the table that names it comes last; so every zlib stream there that holds an object is unpacked,
-//! and counts if the table then says that a section begins at its very place. Nothing has to be kept
-//! but the unpacked list. Form: the audit data's `PARSING.md` and JSON schema of cargo-auditable.
+//! and counts if the table then says that a section begins at its very place. Nothing has to be
+//! kept but the unpacked list. Form: the audit data's `PARSING.md` and JSON schema of
+//! cargo-auditable.
 
 use flate2::{Decompress, FlushDecompress, Status};
 use serde::Deserialize;
@@ -19,9 +20,13 @@ use crate::language::json::{self, Text};
 /// How long the unpacked list may be, in bytes. A thousand crates take 100 KiB.
 const LIST_BYTES_MAX: usize = 8 << 20;
 
-/// How many bytes of a zlib stream must be there to tell whether it holds an object: the tables of a
-/// first block take at most about 300.
+/// How many bytes of a zlib stream must be there to tell whether it holds an object: the tables of
+/// a first block take at most about 300.
 const PROBE_BYTES: usize = 512;
+
+/// How many places of one program are tried. Debug information of 1 GiB has about 65,000 that look
+/// like the beginning of a zlib stream; a try takes a few microseconds.
+const PROBES_MAX: u32 = 250_000;
 
 /// How many lists of one program are unpacked.
 const LISTS_MAX: usize = 4;
@@ -38,6 +43,9 @@ pub(super) struct Audit {
     /// Bytes that have to wait for what follows, and their place in the file.
     waiting: Vec<u8>,
     waiting_at: u64,
+    /// For trying, made once.
+    probe: Decompress,
+    probe_count: u32,
     unpacking: Option<Unpacking>,
     lists: Vec<List>,
 }
@@ -68,6 +76,8 @@ impl Audit {
             table: Vec::new(),
             waiting: Vec::new(),
             waiting_at: 0,
+            probe: Decompress::new(true),
+            probe_count: 0,
             unpacking: None,
             lists: Vec::new(),
         };
@@ -127,6 +137,9 @@ impl Audit {
             && self.sections.is_none()
         {
             found.problem("section .dep-v0 holds no audit data");
+        }
+        if self.probe_count >= PROBES_MAX {
+            found.problem(format!("{PROBES_MAX} places tried for section .dep-v0, the rest not"));
         }
         let mut packages = Vec::new();
         for list in &self.lists {
@@ -208,7 +221,7 @@ impl Audit {
                 self.unpacking = None;
                 self.lists.push(list);
             }
-            if self.lists.len() >= LISTS_MAX {
+            if self.lists.len() >= LISTS_MAX || self.probe_count >= PROBES_MAX {
                 return;
             }
             let Some(at) = memchr::memchr(0x78, rest) else { return };
@@ -218,7 +231,7 @@ impl Audit {
                 self.waiting = rest.to_vec();
                 return;
             }
-            if holds_object(rest) {
+            if self.holds_object(rest) {
                 self.unpacking = Some(Unpacking {
                     position: position + (bytes.len() - rest.len()) as u64,
                     stream: Decompress::new(true),
@@ -228,6 +241,20 @@ impl Audit {
                 rest = &rest[1..];
             }
         }
+    }
+
+    /// Whether the bytes begin with a zlib stream whose content begins as an object does.
+    fn holds_object(&mut self, bytes: &[u8]) -> bool {
+        // The second byte makes the pair a multiple of 31 and names no dictionary (RFC 1950).
+        if !matches!(bytes.get(1), Some(0x01 | 0x5e | 0x9c | 0xda)) {
+            return false;
+        }
+        self.probe_count += 1;
+        let mut start = [0; 2];
+        self.probe.reset(true);
+        let input = &bytes[..bytes.len().min(PROBE_BYTES)];
+        let status = self.probe.decompress(input, &mut start, FlushDecompress::None);
+        status.is_ok() && &start == b"{\""
     }
 }
 
@@ -254,18 +281,6 @@ impl Unpacking {
             }
         }
     }
-}
-
-/// Whether the bytes begin with a zlib stream whose content begins as an object does.
-fn holds_object(bytes: &[u8]) -> bool {
-    // The second byte makes the pair a multiple of 31 and names no dictionary (RFC 1950).
-    if !matches!(bytes.get(1), Some(0x01 | 0x5e | 0x9c | 0xda)) {
-        return false;
-    }
-    let mut start = [0; 2];
-    let mut stream = Decompress::new(true);
-    let input = &bytes[..bytes.len().min(PROBE_BYTES)];
-    stream.decompress(input, &mut start, FlushDecompress::None).is_ok() && &start == b"{\""
 }
 
 /// One crate of the list.

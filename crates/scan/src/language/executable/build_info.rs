@@ -107,8 +107,8 @@ impl<'l> BuildInfo<'l> {
         }
     }
 
-    /// Whether what is pointed at may be needed. A section of its own that is longer than its header
-    /// holds the texts itself.
+    /// Whether what is pointed at may be needed. A section of its own that is longer than its
+    /// header holds the texts itself.
     fn needs_strings(&self) -> bool {
         let is_inline = self.layout.is_exact
             && self

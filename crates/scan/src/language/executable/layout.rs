@@ -1,5 +1,5 @@
-//! Where things are in a program: just so much of ELF, PE and Mach-O headers as it takes to find the
-//! lists of Go and Rust.
+//! Where things are in a program: just so much of ELF, PE and Mach-O headers as it takes to find
+//! the lists of Go and Rust.
 //!
 //! Only the program's first 64 KiB are there to read, and numbers in them may be anything: each is
 //! read with a bound check, and every sum is checked or saturates. Sources: the System V ABI
@@ -187,7 +187,7 @@ fn elf(head: &[u8], size: u64) -> Option<Layout> {
         layout.data = vec![section];
         layout.is_exact = true;
     }
-    layout.data.sort_by_key(|range| range.start);
+    layout.data = disjoint(std::mem::take(&mut layout.data));
     Some(layout)
 }
 
@@ -299,7 +299,7 @@ fn pe(head: &[u8], size: u64) -> Option<Layout> {
         }
         layout.segments.push(Segment { address: base.saturating_add(address), file });
     }
-    layout.data.sort_by_key(|range| range.start);
+    layout.data = disjoint(std::mem::take(&mut layout.data));
     Some(layout)
 }
 
@@ -331,7 +331,7 @@ fn macho(head: &[u8], size: u64) -> Option<Layout> {
         layout.problem =
             Some(format!("cut short: the program's headers name {end} bytes, there are {size}"));
     }
-    layout.data.sort_by_key(|range| range.start);
+    layout.data = disjoint(std::mem::take(&mut layout.data));
     Some(layout)
 }
 
@@ -366,6 +366,21 @@ fn macho_segment(command: &[u8], numbers: Numbers, layout: &mut Layout) -> Optio
     Some(())
 }
 
+/// The same stretches in the file's order, those that overlap or touch as one: a hostile program
+/// may name the same bytes a thousand times.
+fn disjoint(mut ranges: Vec<Range<u64>>) -> Vec<Range<u64>> {
+    ranges.retain(|range| range.start < range.end);
+    ranges.sort_by_key(|range| range.start);
+    let mut merged: Vec<Range<u64>> = Vec::with_capacity(ranges.len());
+    for range in ranges {
+        match merged.last_mut() {
+            Some(last) if range.start <= last.end => last.end = last.end.max(range.end),
+            _ => merged.push(range),
+        }
+    }
+    merged
+}
+
 fn macho_numbers(head: &[u8]) -> Option<Numbers> {
     match head.first_chunk()? {
         b"\xcf\xfa\xed\xfe" => Some(Numbers { is_big: false, is_wide: true }),
@@ -376,8 +391,9 @@ fn macho_numbers(head: &[u8]) -> Option<Numbers> {
     }
 }
 
-/// Whether the entries of a Mach-O file for several architectures are wide; `None` for another file.
-/// Java's class files begin like the narrow form, followed by a version above 40 instead of a count.
+/// Whether the entries of a Mach-O file for several architectures are wide; `None` for another
+/// file. Java's class files begin like the narrow form, followed by a version above 40 instead of a
+/// count.
 fn fat_entry(head: &[u8]) -> Option<bool> {
     let count = Numbers { is_big: true, is_wide: false }.u32(head, 4)?;
     match head.first_chunk()? {

@@ -2,13 +2,14 @@
 //!
 //! The lines are those of `runtime/debug.BuildInfo`'s text form: `mod`, `dep`, `=>` (what replaces
 //! the module above it) and `build KEY=VALUE`, fields separated by tabs.
-//! - A dependency is a package under its own name; a replaced one under the replacement's, since that
-//!   is the code in the program. If it was replaced by a folder, nobody knows which version that holds:
-//!   then it keeps its own name and version, rather than vanishing.
+//! - A dependency is a package under its own name; a replaced one under the replacement's, since
+//!   that is the code in the program. If it was replaced by a folder, nobody knows which version
+//!   that holds: then it keeps its own name and version, rather than vanishing.
 //! - The main module counts if it has a version; `(devel)` is none.
 //! - Go's standard library is `stdlib`, with the compiler's version without `go` and without what
 //!   follows a space (`X:boringcrypto`, a vendor's remark). A compiler built between releases says
-//!   `devel go1.23-0123abc …`, or in older forms no number at all: then `devel +0123abc` is the version.
+//!   `devel go1.23-0123abc …`, or in older forms no number at all: then `devel +0123abc` is the
+//!   version.
 
 use pratique_model::Ecosystem;
 
@@ -112,7 +113,8 @@ mod tests {
     fn modules_count_under_the_name_of_the_code_in_the_program() {
         let list = "path\texample.com/cmd\nmod\texample.com/Main\tv1.2.3\th1:x=\n\
             dep\tgithub.com/BurntSushi/toml\tv0.3.1\th1:y=\n\
-            dep\texample.com/old\tv1.0.0\n=>\texample.com/fork\tv1.0.1-0.20200101000000-abcdefabcdef\th1:\n\
+            dep\texample.com/old\tv1.0.0\n\
+            =>\texample.com/fork\tv1.0.1-0.20200101000000-abcdefabcdef\th1:\n\
             dep\texample.com/local\tv2.0.0+incompatible\n=>\t./local\t(devel)\n\
             dep\texample.com/nowhere\t(devel)\nbuild\tGOOS=linux\nbuild\tGOARCH=arm64\n";
         check(

@@ -221,6 +221,31 @@ fn numbers_that_lie_end_in_a_result() {
 }
 
 #[test]
+fn programs_made_to_take_long_end_soon() {
+    // A thousand segments over the same megabytes.
+    let mut bytes = b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0".to_vec();
+    bytes.resize(64 + 1000 * 56, 0);
+    put(&mut bytes, 16, &2_u16.to_le_bytes());
+    put(&mut bytes, 32, &64_u64.to_le_bytes());
+    put(&mut bytes, 54, &56_u16.to_le_bytes());
+    put(&mut bytes, 56, &1000_u16.to_le_bytes());
+    for index in 0..1000 {
+        let header = 64 + 56 * index;
+        put(&mut bytes, header, &1_u32.to_le_bytes());
+        put(&mut bytes, header + 4, &6_u32.to_le_bytes());
+        put(&mut bytes, header + 32, &(32_u64 << 20).to_le_bytes());
+    }
+    bytes.resize(32 << 20, 0);
+    assert!(read(&bytes).is_empty());
+    // Nothing but beginnings of zlib streams.
+    let mut elf = Elf::new();
+    elf.sections = vec![(".symtab", b"x\x9c".repeat(1 << 20))];
+    let found = read(&elf.bytes());
+    assert_eq!(found.problems.len(), 1);
+    assert!(found.problems[0].contains("places tried"), "{:?}", found.problems);
+}
+
+#[test]
 fn damaged_programs_never_panic() {
     let go = build_info::inline("go1.22.1", build_info::LIST);
     let mut elf = Elf::new();

@@ -35,14 +35,17 @@ const PROPERTIES_BYTES_MAX: u64 = 64 << 10;
 /// How many `pom.properties` of one jar are read. The largest shaded jars known have about 300.
 const PROPERTIES_MAX: usize = 4096;
 
-/// How many archives inside one archive are opened.
-const INNER_MAX: usize = 65_536;
+/// How many archives inside one outermost file are opened, all depths together. The largest
+/// applications have a few thousand.
+const ARCHIVES_MAX: usize = 65_536;
 
 /// Looks through one outermost archive and all inside it.
 pub(super) struct Walk<'f> {
     found: &'f mut Found,
     /// What may still be unpacked, in bytes.
     expandable: u64,
+    /// How many archives may still be opened.
+    openable: usize,
     /// What archives inside archives hold in memory at the moment, in bytes.
     held: u64,
 }
@@ -59,7 +62,7 @@ struct Members<'a> {
 impl<'f> Walk<'f> {
     /// Starts with all limits unused.
     pub(super) fn new(found: &'f mut Found) -> Self {
-        Self { found, expandable: EXPANDED_BYTES_MAX, held: 0 }
+        Self { found, expandable: EXPANDED_BYTES_MAX, openable: ARCHIVES_MAX, held: 0 }
     }
 
     /// Catalogs one archive. `name` is its file name; `inside` where it lies in the outermost one,
@@ -117,20 +120,16 @@ impl<'f> Walk<'f> {
                 members.manifest = Some(entry);
             } else if is_properties(entry.name) {
                 members.properties.push(entry);
-            } else if is_archive(entry.name) {
+            } else if is_archive(entry.name) && members.inner.len() <= ARCHIVES_MAX {
                 members.inner.push(entry);
             }
         }
-        for (what, count, limit) in [
-            ("pom.properties", members.properties.len(), PROPERTIES_MAX),
-            ("archives", members.inner.len(), INNER_MAX),
-        ] {
-            if count > limit {
-                self.found.problem(place(inside, &format!("{count} {what}, {limit} are read")));
-            }
+        let count = members.properties.len();
+        if count > PROPERTIES_MAX {
+            let problem = format!("{count} pom.properties, {PROPERTIES_MAX} are read");
+            self.found.problem(place(inside, &problem));
+            members.properties.truncate(PROPERTIES_MAX);
         }
-        members.properties.truncate(PROPERTIES_MAX);
-        members.inner.truncate(INNER_MAX);
         members
     }
 
@@ -174,6 +173,11 @@ impl<'f> Walk<'f> {
             self.found.problem(format!("{at}: more than {DEPTH_MAX} archives in one another"));
             return;
         }
+        let Some(openable) = self.openable.checked_sub(1) else {
+            self.found.problem(format!("{at}: more than {ARCHIVES_MAX} archives in one file"));
+            return;
+        };
+        self.openable = openable;
         let limit = match entry.is_stored() {
             true => u64::MAX,
             false => INNER_BYTES_MAX.min(HELD_BYTES_MAX - self.held),

@@ -2,8 +2,8 @@
 //! `ARTIFACT-VERSION[-CLASSIFIER].jar`.
 //!
 //! The name is no syntax: artifacts hold numbers (`log4j-1.2-api-2.17.1`) and versions hold words
-//! (`1.0-beta-2`). A version begins at the first dash before a digit, unless a later such dash comes
-//! after a word that is no qualifier.
+//! (`1.0-beta-2`). A version begins at the first dash before a digit, unless a later such dash
+//! comes after a word that is no qualifier.
 
 /// Words that stand inside versions, before a number of their own.
 const QUALIFIERS: [&str; 18] = [
@@ -55,7 +55,8 @@ const CLASSIFIERS: [&str; 24] = [
     "linux-ppcle_64",
 ];
 
-/// Artifact and version of a file name without its ending; a name without a version is all artifact.
+/// Artifact and version of a file name without its ending; a name without a version is all
+/// artifact.
 pub(super) fn split(stem: &str) -> (&str, Option<&str>) {
     let mut stem = stem;
     while let Some(shorter) = without_classifier(stem) {
@@ -84,7 +85,8 @@ pub(super) fn split(stem: &str) -> (&str, Option<&str>) {
     }
 }
 
-/// The name without a classifier at its end; only after a version, since artifacts are named so too.
+/// The name without a classifier at its end; only after a version, since artifacts are named so
+/// too.
 fn without_classifier(stem: &str) -> Option<&str> {
     let shorter = CLASSIFIERS
         .iter()

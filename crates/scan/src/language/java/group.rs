@@ -6,8 +6,8 @@
 //! 2. `Bundle-SymbolicName` when it ends in `.ARTIFACT`: what stands before it.
 //! 3. `Implementation-Vendor-Id` when it has the form of a group and is more than a top domain and
 //!    an organisation known to have many groups.
-//! 4. `Automatic-Module-Name`, then `Bundle-SymbolicName`, when its last word is the artifact's last
-//!    word: what stands before it (`org.apache.shiro.core` of `shiro-core`).
+//! 4. `Automatic-Module-Name`, then `Bundle-SymbolicName`, when its last word is the artifact's
+//!    last word: what stands before it (`org.apache.shiro.core` of `shiro-core`).
 //! 5. The folder that all classes have in common, by the same rule, else as a whole.
 //! 6. The artifact itself, as in Maven 1 (`commons-io:commons-io`, `junit:junit`).
 //!

@@ -2,9 +2,10 @@
 //!
 //! Made for jars: an archive of ten thousand classes is asked for its manifest and a few
 //! properties, so entries are walked without being stored, stored members are slices of the archive
-//! itself, and only what is asked for is inflated, up to the asker's limit. Bytes before the archive
-//! (a launcher script) are allowed. The central directory alone decides what is in the archive, as
-//! it does for the Java runtime. Layout: APPNOTE.TXT 6.3.10, sections 4.3.7, 4.3.12 to 4.3.16.
+//! itself, and only what is asked for is inflated, up to the asker's limit. Bytes before the
+//! archive (a launcher script) are allowed. The central directory alone decides what is in the
+//! archive, as it does for the Java runtime. Layout: APPNOTE.TXT 6.3.10, sections 4.3.7, 4.3.12 to
+//! 4.3.16.
 
 use std::borrow::Cow;
 

@@ -154,6 +154,53 @@ fn a_hundred_jars_in_one_another_end_at_the_limit() {
 }
 
 #[test]
+fn a_member_that_stands_for_a_million_archives_ends_at_the_limit() {
+    // One directory entry repeated: all name the same few bytes.
+    let one = jar(&[("=a.jar", b"no zip")]);
+    let start = one.windows(4).rposition(|window| window == b"PK\x01\x02").unwrap();
+    let end = one.len() - 22;
+    let entry = &one[start..end];
+    let mut bytes = one[..start].to_vec();
+    for _ in 0..100_000 {
+        bytes.extend_from_slice(entry);
+    }
+    let mut record = one[end..].to_vec();
+    let length = u32::try_from(entry.len() * 100_000).unwrap();
+    record[12..16].copy_from_slice(&length.to_le_bytes());
+    bytes.extend_from_slice(&record);
+    let found = catalog(&Java, "many.jar", &bytes);
+    assert!(found.packages.is_empty());
+    // Problems of one file are bounded where they are kept.
+    assert!(found.problems.len() > 10, "{}", found.problems.len());
+}
+
+#[test]
+fn archives_with_comments_and_bytes_before_or_behind_are_read() {
+    let plain = jar_of(&[pom("a", "b", "1")], &[]);
+    let mut comment = plain.clone();
+    let at = comment.len() - 2;
+    comment[at..].copy_from_slice(&5_u16.to_le_bytes());
+    comment.extend_from_slice(b"PK\x05\x06!");
+    let before = [b"#!/bin/sh\n", &plain[..]].concat();
+    let behind = [&plain[..], b"padding"].concat();
+    for bytes in [plain, comment, before, behind] {
+        assert_eq!(packages(&catalog(&Java, "b-1.jar", &bytes)), [("a:b", "1")]);
+    }
+    // Zip64: an end record of its own, with the 32-bit fields all ones.
+    let options = SimpleFileOptions::default().large_file(true);
+    let mut writer = ::zip::ZipWriter::new(Cursor::new(Vec::new()));
+    for index in 0..66_000 {
+        writer.start_file(format!("{index}"), options).unwrap();
+    }
+    let (name, bytes) = pom("a", "b", "1");
+    writer.start_file(name, options).unwrap();
+    writer.write_all(&bytes).unwrap();
+    let bytes = writer.finish().unwrap().into_inner();
+    assert!(bytes.windows(4).any(|window| window == b"PK\x06\x06"));
+    assert_eq!(packages(&catalog(&Java, "b-1.jar", &bytes)), [("a:b", "1")]);
+}
+
+#[test]
 fn bombs_are_named_and_not_unpacked() {
     let zeros = vec![0; 70 << 20];
     let bytes = jar(&[("META-INF/MANIFEST.MF", &zeros), ("bomb.jar", &zeros)]);
