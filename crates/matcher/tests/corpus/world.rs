@@ -50,26 +50,32 @@ pub(crate) fn package(ecosystem: Ecosystem, name: &str, version: &str) -> Packag
     }
 }
 
-/// What the matcher says of packages, given whole parts of the corpus's feeds.
-pub(crate) fn assessed(
-    corpus: &Path,
-    parts: &[&str],
-    distro: Option<(&str, &str)>,
-    packages: Vec<Package>,
-) -> (IndexReport, Assessment) {
-    let mut database = Database::in_memory().expect("a database");
-    for part in parts {
-        load(&mut database, corpus, part);
-    }
+/// The inventory that a package list stands for.
+pub(crate) fn listed(distro: Option<(&str, &str)>, packages: Vec<Package>) -> IndexReport {
     let distro = distro.map(|(id, version)| Distro {
         id: id.to_owned(),
         version: version.to_owned(),
         ..Distro::default()
     });
-    let report = IndexReport { distro, packages, ..IndexReport::default() };
-    let assessment =
-        assess(&report, &database, &Options::default(), now()).expect("the image is assessed");
-    (report, assessment)
+    IndexReport { distro, packages, ..IndexReport::default() }
+}
+
+/// The inventory of an image of the corpus, by our own catalogers.
+pub(crate) fn scanned(corpus: &Path, file: &str) -> IndexReport {
+    let platform = "linux/amd64".parse().expect("a platform");
+    let target = format!("oci-archive:{}", corpus.join("images").join(file).display());
+    let options = pratique_image::OpenOptions { platform: Some(platform) };
+    let image = pratique_image::open(&target, &options).expect("the image opens");
+    pratique_scan::scan(&image, &pratique_scan::ScanOptions::default()).expect("it is scanned")
+}
+
+/// What the matcher says of an inventory, given whole parts of the corpus's feeds.
+pub(crate) fn assessed(corpus: &Path, parts: &[&str], report: &IndexReport) -> Assessment {
+    let mut database = Database::in_memory().expect("a database");
+    for part in parts {
+        load(&mut database, corpus, part);
+    }
+    assess(report, &database, &Options::default(), now()).expect("the image is assessed")
 }
 
 fn now() -> Timestamp {
