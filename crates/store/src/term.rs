@@ -79,7 +79,7 @@ impl TermReader {
 #[derive(Default)]
 pub(crate) struct TermWriter {
     terms: HashMap<String, i64>,
-    scopes: HashMap<(Ecosystem, Option<Release>), i64>,
+    scopes: HashMap<Ecosystem, HashMap<String, i64>>,
 }
 
 impl TermWriter {
@@ -135,21 +135,22 @@ impl TermWriter {
         ecosystem: Ecosystem,
         release: Option<&Release>,
     ) -> Result<i64, StoreError> {
-        let key = (ecosystem, release.cloned());
-        if let Some(id) = self.scopes.get(&key) {
+        let text = release.map_or("", Release::as_str);
+        let scopes = self.scopes.entry(ecosystem).or_default();
+        if let Some(id) = scopes.get(text) {
             return Ok(*id);
         }
         let id = number_of(
             connection,
             "SELECT id FROM scope WHERE ecosystem = ?1 AND \"release\" = ?2",
             "INSERT INTO scope (ecosystem, \"release\") VALUES (?1, ?2)",
-            params![ecosystem.as_str(), release.map_or("", Release::as_str)],
+            params![ecosystem.as_str(), text],
         )
         .doing("writing a scope")?;
-        if self.scopes.len() >= CACHED_MAX {
-            self.scopes.clear();
+        if scopes.len() >= CACHED_MAX {
+            scopes.clear();
         }
-        self.scopes.insert(key, id);
+        scopes.insert(text.to_owned(), id);
         Ok(id)
     }
 }

@@ -245,7 +245,7 @@ impl<'a> AdvisoryWriter<'a> {
                 informational,
                 url_term,
                 url,
-                packages_text(&packages),
+                packages_text(packages),
             ])
             .doing("writing an advisory")?;
         self.put_text(id, advisory)?;
@@ -414,15 +414,14 @@ fn kept_summary(summary: &str) -> String {
 
 /// The column `packages`: `package:scope,scope` as a list; a scope stands once however many rows it
 /// has.
-fn packages_text(packages: &Packages) -> Option<String> {
+fn packages_text(packages: Packages) -> Option<String> {
     use std::fmt::Write as _;
     let items: Vec<String> = packages
-        .iter()
-        .map(|(package, scopes)| {
-            let mut item = package.clone();
-            let mut scopes = scopes.clone();
+        .into_iter()
+        .map(|(package, mut scopes)| {
             scopes.sort_unstable();
             scopes.dedup();
+            let mut item = package;
             let mut separator = ':';
             for scope in scopes {
                 write!(item, "{separator}{scope}").expect("writing to a string cannot fail");
