@@ -178,7 +178,7 @@ fn stream(package: &Package, wanted: Option<&str>) -> Stream {
 /// only some packages.
 fn is_built_by_module(package: &Package) -> bool {
     package.ecosystem == Ecosystem::Rpm
-        && (package.version.contains(".module_el") || package.version.contains(".module+el"))
+        && (package.version.contains(".module_") || package.version.contains(".module+"))
 }
 
 /// Whether a package may be on one of the statement's platforms and architectures. What the image

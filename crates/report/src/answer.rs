@@ -110,9 +110,14 @@ impl<'a> Answer<'a> {
         }
     }
 
+    /// The present time, where the answer may tell it.
+    pub(crate) fn now(&self) -> Option<Timestamp> {
+        self.options.now.filter(|_| !self.options.is_reproducible)
+    }
+
     /// The whole days since the data of a part was made; `None` without a present time.
     pub(crate) fn age_days(&self, part: &DataPart) -> Option<i64> {
-        self.options.now.map(|now| (now.duration_since(part.as_of).as_hours() / 24).max(0))
+        self.now().map(|now| (now.duration_since(part.as_of).as_hours() / 24).max(0))
     }
 }
 

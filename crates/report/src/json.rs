@@ -138,10 +138,9 @@ struct WireSummary {
 pub(crate) fn write(answer: &Answer<'_>, out: &mut dyn Write) -> io::Result<()> {
     let (report, assessment) = (answer.report, answer.assessment);
     let is_kev_known = assessment.data.iter().any(|part| part.part.source() == KEV_SOURCE);
-    let made_at = answer.options.now.filter(|_| !answer.options.is_reproducible);
     out.write_all(b"{\n\"schema\": ")?;
     value(out, &SCHEMA)?;
-    field(out, "made_at", &made_at.map(|at| at.to_string()))?;
+    field(out, "made_at", &answer.now().map(|at| at.to_string()))?;
     field(out, "target", &target(answer))?;
     field(out, "distro", &distro(report.distro.as_ref(), assessment.end_of_life.is_some()))?;
     list(out, "data", assessment.data.iter().map(part))?;

@@ -128,17 +128,19 @@ fn a_narrow_table_breaks_cells_and_cuts_none() {
 
 #[test]
 fn a_reproducible_report_has_no_time_and_no_folder_of_its_own() {
-    let reproducible = |now: &str, reference: &str| {
+    let reproducible = |format: Format, now: &str, reference: &str| {
         let mut report = fixture::report();
         report.target.reference = reference.to_owned();
         let now = Some(fixture::time(now));
         let options = Options { now, is_reproducible: true, ..Options::default() };
-        written(Format::Json, &report, &fixture::assessment(), &options)
+        written(format, &report, &fixture::assessment(), &options)
     };
-    assert_eq!(
-        reproducible("2026-11-21T02:00:00Z", "/tmp/a/alpine.tar"),
-        reproducible("2026-11-21T03:00:00Z", "/home/b/alpine.tar")
-    );
+    for format in [Format::Table, Format::Json, Format::Csv] {
+        assert_eq!(
+            reproducible(format, "2026-11-21T02:00:00Z", "/tmp/a/alpine.tar"),
+            reproducible(format, "2026-11-23T03:00:00Z", "/home/b/alpine.tar")
+        );
+    }
     assert_ne!(of_fixture(Format::Json, &options()), of_fixture(Format::Json, &Options::default()));
 }
 

@@ -8,7 +8,7 @@
 use serde::Deserialize;
 
 use pratique_model::{
-    DiffId, Digest, Distro, Ecosystem, IndexReport, Package, Purl, SourcePackage, Target,
+    DiffId, Digest, Distro, Ecosystem, IndexReport, Package, Partial, Purl, SourcePackage, Target,
 };
 
 use super::purl::{distro_of, package as package_of, source_rpm};
@@ -69,6 +69,8 @@ struct Found {
     distro: Option<Distro>,
     /// From package URLs.
     named: Option<Distro>,
+    /// Components that could not be read.
+    partial: Vec<Partial>,
 }
 
 /// Reads a document whose version is known to be one of ours.
@@ -79,21 +81,21 @@ pub(super) fn parse(document: &[u8], name: &str) -> Result<IndexReport, SbomErro
     })?;
     let mut found = Found::default();
     for (index, component) in bom.components.iter().enumerate() {
-        found.read(component, &|| format!("components[{index}]"))?;
+        found.read(component, &|| format!("components[{index}]"));
     }
     let mut target =
         Target { reference: name.to_owned(), source: "sbom".to_owned(), ..Target::default() };
     if let Some(component) = &bom.metadata.component {
         describe(&mut target, component);
         for (index, nested) in component.components.iter().enumerate() {
-            found.read(nested, &|| format!("metadata.component.components[{index}]"))?;
+            found.read(nested, &|| format!("metadata.component.components[{index}]"));
         }
     }
     Ok(IndexReport {
         target,
         distro: found.distro.or(found.named),
         packages: sorted(found.packages),
-        partial: Vec::new(),
+        partial: found.partial,
     })
 }
 
@@ -113,33 +115,36 @@ fn describe(target: &mut Target, component: &WireComponent) {
 }
 
 impl Found {
-    /// Reads a component and those in it. The depth is bounded by the JSON parser's own limit.
-    fn read(
-        &mut self,
-        component: &WireComponent,
-        place: &dyn Fn() -> String,
-    ) -> Result<(), SbomError> {
+    /// Reads a component and those in it; one whose package URL cannot be read is named in
+    /// `partial`. The depth is bounded by the JSON parser's own limit.
+    fn read(&mut self, component: &WireComponent, place: &dyn Fn() -> String) {
         if component.kind == "operating-system" {
             self.distro = self.distro.take().or_else(|| distribution(component));
         } else if let Some(text) = component.purl.as_deref().filter(|text| !text.is_empty()) {
-            let purl: Purl = text.parse().map_err(|error| SbomError::Content {
-                place: format!("{}.purl", place()),
-                problem: format!("{error}"),
-            })?;
-            if !IMAGE_TYPES.contains(&purl.kind()) {
-                let package = component.package(&purl);
-                if package.ecosystem.is_distro() && self.named.is_none() {
-                    self.named = distro_of(&purl);
+            match text.parse() {
+                Ok(purl) => self.package(component, &purl),
+                Err(error) => {
+                    let problem = format!("{}: {error}", place());
+                    self.partial.push(Partial { layer: None, path: None, problem });
                 }
-                self.packages.push(package);
             }
         } else if component.kind == "library" {
             self.packages.push(component.nameless());
         }
         for (index, nested) in component.components.iter().enumerate() {
-            self.read(nested, &|| format!("{}.components[{index}]", place()))?;
+            self.read(nested, &|| format!("{}.components[{index}]", place()));
         }
-        Ok(())
+    }
+
+    fn package(&mut self, component: &WireComponent, purl: &Purl) {
+        if IMAGE_TYPES.contains(&purl.kind()) {
+            return;
+        }
+        let package = component.package(purl);
+        if package.ecosystem.is_distro() && self.named.is_none() {
+            self.named = distro_of(purl);
+        }
+        self.packages.push(package);
     }
 }
 

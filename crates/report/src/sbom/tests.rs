@@ -207,11 +207,6 @@ fn what_is_no_inventory_is_refused_with_its_form() {
              to 1.6",
         ),
         (
-            r#"{"bomFormat": "CycloneDX", "specVersion": "1.6", "components":
-               [{"purl": "pkg:npm/"}]}"#,
-            "components[0].purl: package URL \"pkg:npm/\": it has no name",
-        ),
-        (
             r#"{"schema": "pratique.report/1", "packages": 1}"#,
             "report: invalid type: integer `1`, expected a sequence at line 1 column 45",
         ),
@@ -219,6 +214,14 @@ fn what_is_no_inventory_is_refused_with_its_form() {
         let error = parse_sbom(document.as_bytes(), "x").expect_err("no inventory").to_string();
         assert_eq!(error, message, "{document}");
     }
+}
+
+#[test]
+fn a_component_that_cannot_be_read_is_named_and_the_others_are_kept() {
+    let report = parsed(&bom(&serde_json::json!([purl("pkg:npm/"), purl("pkg:npm/a@1")])));
+    assert_eq!(report.packages.len(), 1);
+    let problems: Vec<&str> = report.partial.iter().map(|one| &*one.problem).collect();
+    assert_eq!(problems, ["components[0]: package URL \"pkg:npm/\": it has no name"]);
 }
 
 #[test]
