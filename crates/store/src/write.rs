@@ -58,7 +58,7 @@ struct AffectedRow {
 }
 
 /// The scopes of each package that an advisory has rows for.
-type Packages = BTreeMap<String, Vec<i64>>;
+pub(crate) type Packages = BTreeMap<String, Vec<i64>>;
 
 impl<'a> AdvisoryWriter<'a> {
     pub(crate) fn new(connection: &'a Connection, part: i64) -> Result<Self, StoreError> {

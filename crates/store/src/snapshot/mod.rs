@@ -16,7 +16,7 @@ use pratique_model::{Advisory, Ecosystem, PartId, Release};
 use crate::error::Doing as _;
 use crate::facts::each_fact;
 use crate::stage::Staging;
-use crate::write::GONE;
+use crate::write::{GONE, Packages, packages_of};
 use crate::{CommitOptions, Database, StoreError};
 
 use self::wire::{AdvisoryLine, Line, PartLine, Problem, optional_word};
@@ -208,6 +208,17 @@ impl SnapshotFilter {
         !self.packages.is_empty() || !self.releases.is_empty()
     }
 
+    /// Whether a package of one of these names is wanted, in whatever ecosystem: enough to pass
+    /// over most advisories without reading them.
+    fn names_any(&self, packages: &Packages) -> bool {
+        self.packages.is_empty()
+            || packages.keys().any(|name| {
+                Ecosystem::ALL
+                    .into_iter()
+                    .any(|ecosystem| self.packages.contains(&(ecosystem, name.clone())))
+            })
+    }
+
     /// Cuts an advisory to what is wanted; `None` when nothing is left.
     fn cut(&self, mut advisory: Advisory) -> Option<Advisory> {
         if !self.with_texts {
@@ -238,10 +249,16 @@ fn write_advisories(
     let reader = database.rows();
     let mut statement = database
         .connection
-        .prepare_cached("SELECT id FROM advisory WHERE part = ?1 AND state <> ?2 ORDER BY name")
+        .prepare_cached(
+            "SELECT id, packages FROM advisory WHERE part = ?1 AND state <> ?2 ORDER BY name",
+        )
         .doing(doing)?;
     let mut rows = statement.query([part, GONE]).doing(doing)?;
     while let Some(row) = rows.next().doing(doing)? {
+        let packages: Option<String> = row.get(1).doing(doing)?;
+        if !filter.names_any(&packages_of(packages.as_deref())?) {
+            continue;
+        }
         let (advisory, _) = reader.whole(row.get(0).doing(doing)?)?;
         let Some(advisory) = filter.cut(advisory) else { continue };
         if filter.is_limited() {
