@@ -95,8 +95,8 @@ pub fn write_snapshot(
 }
 
 /// Loads a snapshot and gives its parts, in its order. Every part becomes what the snapshot says,
-/// with the dates it had when the snapshot was made; parts that it does not name stay, and a partial
-/// one is passed over where all of it is loaded already.
+/// with the dates it had when the snapshot was made; parts that it does not name stay, and a
+/// partial one is passed over where all of it is loaded already.
 ///
 /// # Errors
 /// [`StoreError::Snapshot`] when it is cut, damaged or of another form; then nothing was changed.
