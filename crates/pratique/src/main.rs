@@ -1,2 +1,58 @@
-//! x
-fn main() {}
+//! Continuous vulnerability surveillance for container fleets: the program.
+//!
+//! This file chooses the command and turns what went wrong into an exit code, in one place each;
+//! what a command does is in its module under `command`.
+// Messages go to standard error: this is the program.
+#![allow(clippy::print_stderr)]
+
+mod args;
+mod bundled;
+mod columns;
+mod command;
+mod data;
+mod exit;
+mod json;
+mod logging;
+mod paths;
+mod progress;
+mod refresh;
+mod say;
+mod units;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use clap::error::ErrorKind;
+
+use crate::args::{Arguments, Command};
+use crate::exit::Exit;
+
+fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            let is_asked =
+                matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+            // Nothing can be done when even the message cannot be written.
+            let _ = error.print();
+            return if is_asked { ExitCode::SUCCESS } else { Exit::Usage.into() };
+        }
+    };
+    logging::start(arguments.verbose, arguments.quiet);
+    match run(&arguments.command) {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            exit::explain(&failure);
+            failure.exit.into()
+        }
+    }
+}
+
+fn run(command: &Command) -> Result<Exit, exit::Failure> {
+    match command {
+        Command::Scan(arguments) => command::scan::run(arguments),
+        Command::Db(arguments) => command::db::run(arguments),
+        Command::Compare(arguments) => command::compare::run(arguments),
+        Command::Demo(arguments) => command::demo::run(arguments),
+    }
+}

@@ -1,0 +1,6 @@
+//! What each command does: one module a command.
+
+pub(crate) mod compare;
+pub(crate) mod db;
+pub(crate) mod demo;
+pub(crate) mod scan;

@@ -1,0 +1,81 @@
+//! `pratique db update`: one round over the sources.
+
+use std::sync::Arc;
+
+use pratique_clockwork::Clock;
+use pratique_store::{Access, Database};
+use pratique_update::{Config, PartOutcome, PartResult, Selection};
+
+use crate::args::DbUpdateArguments;
+use crate::columns::Columns;
+use crate::exit::{Exit, Failure};
+use crate::progress::Progress;
+use crate::refresh::{self, Refresh};
+use crate::say;
+
+/// Runs the command.
+pub(super) fn run(arguments: &DbUpdateArguments) -> Result<Exit, Failure> {
+    let now = Clock::system().now();
+    let selection = if arguments.sources.is_empty() {
+        Selection::All
+    } else {
+        let text = arguments.sources.join(",");
+        Selection::parse(&text, pratique_feeds::sources(), refresh::year(now))
+            .map_err(|error| Failure::new(Exit::Usage, error))?
+    };
+    let refresh = Refresh::new(arguments.mirror.as_deref())?;
+    let path = super::path(arguments.db.as_deref())?;
+    let database = Database::open(&path, Access::ReadWrite)
+        .map_err(|error| super::store_failure(error, &path))?;
+    let planned = refresh::plan(&database, &selection, None, now)?;
+    let mut config = Config { force: arguments.force, ..Config::default() };
+    if let Some(jobs) = arguments.jobs {
+        config.jobs = jobs.get();
+    }
+    let progress = Arc::new(Progress::new());
+    let (_, outcomes) = refresh.run(database, planned, config, &progress)?;
+    say::print(table(&outcomes))?;
+    for problem in refresh::problems(&outcomes) {
+        eprintln!("pratique: {problem}");
+    }
+    let has_failed =
+        outcomes.iter().any(|outcome| matches!(outcome.result, PartResult::Failed { .. }));
+    let is_all_absent = outcomes.iter().all(|o| matches!(o.result, PartResult::Absent));
+    if is_all_absent && !outcomes.is_empty() {
+        return Err(Failure::new(Exit::Failed, anyhow::anyhow!("no part is where it should be"))
+            .hint("look at --mirror: it replaces https://HOST/PATH by URL/HOST/PATH"));
+    }
+    Ok(if has_failed { Exit::Failed } else { Exit::Clean })
+}
+
+/// What became of each part; absent ones are counted in one line, since most years and old
+/// branches of a mirror are.
+fn table(outcomes: &[PartOutcome]) -> String {
+    let mut columns =
+        Columns::new(&["PART", "RESULT", "NEW", "CHANGED", "WITHDRAWN", "PUT ASIDE", "FETCHED"]);
+    let mut absent = Vec::new();
+    for outcome in outcomes {
+        let mut cells = vec![outcome.part.to_string()];
+        match &outcome.result {
+            PartResult::Absent => {
+                absent.push(outcome.part.to_string());
+                continue;
+            }
+            PartResult::Unchanged { .. } => cells.push("unchanged".to_owned()),
+            PartResult::Failed { .. } => cells.push("failed".to_owned()),
+            PartResult::Changed(applied) => {
+                cells.push(format!("generation {}", applied.generation));
+                let counts = [applied.new, applied.changed, applied.withdrawn, applied.quarantined];
+                cells.extend(counts.map(|count| count.to_string()));
+            }
+        }
+        cells.resize(6, String::new());
+        cells.push(format!("{} KiB", outcome.fetched_bytes.div_ceil(1024)));
+        columns.row(cells);
+    }
+    let mut text = columns.to_text();
+    if !absent.is_empty() {
+        text.push_str(&format!("{} parts absent: {}\n", absent.len(), absent.join(" ")));
+    }
+    text
+}

@@ -1,0 +1,100 @@
+//! Findings of the built program on real images with real feeds equal the expected ones.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use crate::house::{House, corpus};
+
+#[test]
+fn findings_on_real_images_equal_the_expected_lists() {
+    let Some(corpus) = corpus() else { return };
+    let house = House::new();
+    let mirror = format!("file://{}/feeds", corpus.display());
+    let sources = "debian,alpine/v3.10,almalinux/8,osv/Go";
+    house
+        .run(&["db", "update", "--sources", sources, "--mirror", &mirror, "--db", &house.db()])
+        .expect(0);
+    for (image, truth, columns) in [
+        ("alpine-3.10.3-multiarch", "alpine-3.10.3-multiarch.amd64.expected.tsv", [0, 1, 4]),
+        ("debian-bookworm-dpkgonly", "debian-bookworm-dpkgonly.expected-tracker.tsv", [0, 1, 5]),
+    ] {
+        let found = findings(&house, &corpus, image, "linux/amd64");
+        let expected = rows(&corpus.join("truth").join(truth))
+            .into_iter()
+            .map(|row| columns.map(|column| row[column].clone()))
+            .collect::<BTreeSet<_>>();
+        assert_eq!(found, expected, "{image}");
+    }
+}
+
+#[test]
+fn security_errata_on_el8_equal_the_expected_list() {
+    let Some(corpus) = corpus() else { return };
+    let house = House::new();
+    let mirror = format!("file://{}/feeds", corpus.display());
+    house
+        .run(&[
+            "db",
+            "update",
+            "--sources",
+            "almalinux/8",
+            "--mirror",
+            &mirror,
+            "--db",
+            &house.db(),
+        ])
+        .expect(0);
+    let found: BTreeSet<(String, String)> =
+        findings(&house, &corpus, "el8.5-bdb-rebuilt", "linux/amd64")
+            .into_iter()
+            .map(|[id, package, _]| (id, package))
+            .collect();
+    let truth = rows(&corpus.join("truth/el8.5-bdb-rebuilt.expected-almalinux.tsv"));
+    let expected: BTreeSet<(String, String)> = truth
+        .iter()
+        .filter(|row| row[0].starts_with("ALSA-"))
+        .flat_map(|row| {
+            row[4]
+                .split([' ', ','])
+                .filter(|id| !id.is_empty())
+                .map(|id| (id.to_owned(), row[1].clone()))
+        })
+        .collect();
+    assert_eq!(found, expected);
+}
+
+/// (id, package name, fixed version) of every finding shown.
+fn findings(house: &House, corpus: &Path, image: &str, platform: &str) -> BTreeSet<[String; 3]> {
+    let target = corpus.join(format!("images/{image}.oci.tar")).display().to_string();
+    let ran = house.run(&[
+        "scan",
+        &target,
+        "--platform",
+        platform,
+        "--offline",
+        "--db",
+        &house.db(),
+        "-o",
+        "json",
+    ]);
+    let report = ran.expect(0).json();
+    let packages = report["packages"].as_array().expect("list");
+    let name = |purl: &serde_json::Value| {
+        let package = packages.iter().find(|package| package["purl"] == *purl);
+        package.and_then(|package| package["name"].as_str()).expect("it is listed").to_owned()
+    };
+    let text = |value: &serde_json::Value| value.as_str().unwrap_or("").to_owned();
+    report["findings"]
+        .as_array()
+        .expect("list")
+        .iter()
+        .map(|finding| [text(&finding["id"]), name(&finding["package"]), text(&finding["fixed"])])
+        .collect()
+}
+
+/// Rows of a table with a head, by tabs.
+fn rows(path: &Path) -> Vec<Vec<String>> {
+    let text = fs::read_to_string(path).expect("the corpus has it");
+    text.lines().skip(1).map(|line| line.split('\t').map(str::to_owned).collect()).collect()
+}

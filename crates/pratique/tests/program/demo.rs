@@ -1,0 +1,22 @@
+//! `pratique demo`.
+
+use crate::house::House;
+
+#[test]
+fn the_demo_shows_the_chain_and_what_the_last_layer_removed_is_gone() {
+    let house = House::new();
+    let ran = house.run(&["demo", "--skip-host"]).expect(0).says(&[
+        "log4j-core",
+        "CVE-2021-44228",
+        "orders.jar!/BOOT-INF/lib/log4j-core-2.14.1.jar",
+        "CVE-2023-4911",
+        "lodash",
+        "days old",
+        "Try next",
+    ]);
+    assert!(!ran.stdout.contains("minimist"), "a removed package was reported:\n{}", ran.stdout);
+    let archive = house.text_path("pratique-demo.oci.tar");
+    let again = house.run(&["scan", &archive, "--offline", "-o", "json"]).expect(0);
+    let again = again.says(&["bundled snapshot"]).json();
+    assert!(again["findings"].as_array().is_some_and(|findings| findings.len() > 10));
+}
