@@ -1,5 +1,64 @@
-//! fixtures
+//! `cargo xtask fixtures`: makes generated data of the tree again.
+
+use std::env;
+use std::fs;
 use std::path::Path;
-pub(crate) fn run(_root: &Path, _names: &[&str]) -> Result<(), String> {
+use std::process::Command;
+
+/// What can be made.
+const NAMES: &[&str] = &["vectors", "snapshot"];
+
+/// Makes all fixtures, or those whose names are given.
+pub(crate) fn run(root: &Path, names: &[&str]) -> Result<(), String> {
+    if let Some(unknown) = names.iter().find(|name| !NAMES.contains(name)) {
+        return Err(format!("fixtures: unknown: {unknown}; one of {}", NAMES.join(", ")));
+    }
+    for name in NAMES.iter().filter(|name| names.is_empty() || names.contains(name)) {
+        println!("=== fixtures {name}");
+        match *name {
+            "vectors" => call(Command::new("scripts/vectors/make").current_dir(root))?,
+            _ => snapshot(root)?,
+        }
+    }
     Ok(())
+}
+
+/// Writes the snapshot that the program carries, from a folder of feeds in upstream's form.
+fn snapshot(root: &Path) -> Result<(), String> {
+    let corpus = env::var("PRATIQUE_CORPUS")
+        .map_err(|_| "set PRATIQUE_CORPUS to a folder that has feeds/".to_owned())?;
+    let feeds = fs::canonicalize(Path::new(&corpus).join("feeds"))
+        .map_err(|e| format!("{corpus}/feeds: {e}"))?;
+    let folder = env::temp_dir().join(format!("pratique-snapshot-{}", std::process::id()));
+    fs::create_dir_all(&folder).map_err(|e| format!("{}: {e}", folder.display()))?;
+    let database = folder.join("db.sqlite");
+    let mirror = format!("file://{}", feeds.display());
+    let cargo = |package: &str, program: &str| {
+        let mut command = Command::new("cargo");
+        command.current_dir(root).args(["run", "--release", "--quiet"]);
+        command.args(["--package", package, "--bin", program, "--"]);
+        command
+    };
+    let update = call(
+        cargo("pratique", "pratique")
+            .args(["db", "update", "--mirror", &mirror, "--db"])
+            .arg(&database),
+    );
+    let written = update.and_then(|()| {
+        call(
+            cargo("pratique-testkit", "snapshot")
+                .arg(&database)
+                .arg(root.join("crates/pratique/data/snapshot.jsonl.zst")),
+        )
+    });
+    fs::remove_dir_all(&folder).map_err(|e| format!("{}: {e}", folder.display()))?;
+    written
+}
+
+fn call(command: &mut Command) -> Result<(), String> {
+    match command.status() {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => Err(format!("{command:?}: {status}")),
+        Err(error) => Err(format!("{command:?}: {error}")),
+    }
 }

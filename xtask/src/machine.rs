@@ -14,7 +14,7 @@ const PACKAGES: &[(&str, &str)] =
     &[("rpm", "rpm"), ("time", "time"), ("zstd", "zstd"), ("binutils", "readelf")];
 
 /// The version of cargo-deny that reads our `deny.toml`.
-const CARGO_DENY_VERSION: &str = "0.18.9";
+const CARGO_DENY_VERSION: &str = "0.20.2";
 
 /// Installs what is missing. A package that cannot be installed is a failed step.
 pub(crate) fn install() -> Tally {

@@ -1,0 +1,199 @@
+//! What is measured: one function a table.
+
+use std::env;
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::{Cost, measure};
+
+/// The names of all benchmarks, in the order of the page.
+pub(super) const NAMES: &[&str] = &["scan", "database", "matching"];
+
+/// Runs one benchmark and gives its table.
+pub(super) fn measure_case(name: &str, root: &Path, folder: &Path) -> Result<String, String> {
+    let programs = Programs::of(root);
+    match name {
+        "scan" => scan(&programs, folder),
+        "database" => database(&programs, folder),
+        _ => matching(&programs, folder),
+    }
+}
+
+/// Executables of the release build.
+struct Programs {
+    pratique: PathBuf,
+    image: PathBuf,
+}
+
+impl Programs {
+    fn of(root: &Path) -> Self {
+        let target = env::var_os("CARGO_TARGET_DIR").map_or(root.join("target"), PathBuf::from);
+        let release = target.join("release");
+        Self { pratique: release.join("pratique"), image: release.join("bench-image") }
+    }
+}
+
+/// Cold scans of generated images, held against the floor.
+fn scan(programs: &Programs, folder: &Path) -> Result<String, String> {
+    let mut table = String::from(
+        "| image | wall s | CPU s | memory MiB | floor CPU s | CPU / floor | wall / CPU |\n\
+         |---|---|---|---|---|---|---|\n",
+    );
+    let database = folder.join("empty.sqlite");
+    let database = text(&database);
+    for (shape, title) in [
+        ("small", "3 MB gzip, one layer (Alpine's size)"),
+        ("one", "300 MB gzip, one layer"),
+        ("many", "300 MB gzip, five layers"),
+        ("plain", "300 MB, five plain layers"),
+    ] {
+        let archive = folder.join(format!("{shape}.tar"));
+        let archive = text(&archive);
+        call(Command::new(&programs.image).args(["write", shape, &archive]))?;
+        let scan = ["scan", &archive, "--offline", "--db", &database, "--cache-dir", "/dev/null/x"];
+        if !Path::new(&database).exists() {
+            make_empty(programs, folder, &database)?;
+        }
+        let ours = measure(&programs.pratique, &scan, &[0, 5])?;
+        let floor = measure(&programs.image, &["floor", &archive], &[0])?;
+        row(&mut table, title, ours, floor);
+        fs::remove_file(&archive).map_err(|e| format!("{archive}: {e}"))?;
+    }
+    Ok(table)
+}
+
+fn row(table: &mut String, title: &str, ours: Cost, floor: Cost) {
+    writeln!(
+        table,
+        "| {title} | {:.2} | {:.2} | {:.0} | {:.2} | {:.2} | {:.2} |",
+        ours.wall_seconds,
+        ours.cpu_seconds,
+        ours.memory_mib,
+        floor.cpu_seconds,
+        ours.cpu_seconds / floor.cpu_seconds.max(0.01),
+        ours.wall_seconds / ours.cpu_seconds.max(0.01),
+    )
+    .expect("writing to a string cannot fail");
+}
+
+/// A database that has been updated from nowhere: it holds no part.
+fn make_empty(programs: &Programs, folder: &Path, database: &str) -> Result<(), String> {
+    let feeds = folder.join("feeds/www.cisa.gov/sites/default/files/feeds");
+    fs::create_dir_all(&feeds).map_err(|e| format!("{}: {e}", feeds.display()))?;
+    let kev =
+        r#"{"catalogVersion":"1","dateReleased":"2026-01-01T00:00:00Z","vulnerabilities":[]}"#;
+    let file = feeds.join("known_exploited_vulnerabilities.json");
+    fs::write(&file, kev).map_err(|e| format!("{}: {e}", file.display()))?;
+    let mirror = format!("file://{}", folder.join("feeds").display());
+    call(Command::new(&programs.pratique).args([
+        "db",
+        "update",
+        "--sources",
+        "kev",
+        "--mirror",
+        &mirror,
+        "--db",
+        database,
+    ]))
+}
+
+/// All sources of the corpus into an empty database, then a round with nothing new.
+fn database(programs: &Programs, folder: &Path) -> Result<String, String> {
+    let Some(mirror) = corpus_mirror() else {
+        return Ok("PRATIQUE_CORPUS was not set: not measured.\n".to_owned());
+    };
+    let path = folder.join("corpus.sqlite");
+    let update = ["db", "update", "--mirror", &mirror, "--db", &text(&path)];
+    let mut first: Option<Cost> = None;
+    for _ in 0..3 {
+        for suffix in ["", "-wal", "-shm"] {
+            let _ = fs::remove_file(folder.join(format!("corpus.sqlite{suffix}")));
+        }
+        let cost = super::run_once(&programs.pratique, &update, &[0])?;
+        if first.is_none_or(|least| cost.cpu_seconds < least.cpu_seconds) {
+            first = Some(cost);
+        }
+    }
+    let first = first.expect("it ran three times");
+    let again = measure(&programs.pratique, &update, &[0])?;
+    let bytes = fs::metadata(&path).map_err(|e| format!("{}: {e}", path.display()))?.len();
+    Ok(format!(
+        "| round | wall s | CPU s | memory MiB | on disk MiB |\n|---|---|---|---|---|\n\
+         | from empty | {:.2} | {:.2} | {:.0} | {:.0} |\n\
+         | nothing new | {:.2} | {:.2} | {:.0} | |\n",
+        first.wall_seconds,
+        first.cpu_seconds,
+        first.memory_mib,
+        bytes as f64 / f64::from(1 << 20),
+        again.wall_seconds,
+        again.cpu_seconds,
+        again.memory_mib,
+    ))
+}
+
+/// From an SBOM to findings, as a whole process.
+fn matching(programs: &Programs, folder: &Path) -> Result<String, String> {
+    let (Some(mirror), Ok(corpus)) = (corpus_mirror(), env::var("PRATIQUE_CORPUS")) else {
+        return Ok("PRATIQUE_CORPUS was not set: not measured.\n".to_owned());
+    };
+    let path = text(&folder.join("matching.sqlite"));
+    call(
+        Command::new(&programs.pratique).args(["db", "update", "--mirror", &mirror, "--db", &path]),
+    )?;
+    let mut table = String::from(
+        "| image | packages | findings | wall s | CPU s | memory MiB |\n\
+         |---|---|---|---|---|---|\n",
+    );
+    for image in ["debian-bookworm-dpkgonly", "debian-bullseye-app", "cbl-mariner-2.0-rpmdb"] {
+        let archive = format!("{corpus}/images/{image}.oci.tar");
+        let report = folder.join(format!("{image}.json"));
+        let output = format!("json={}", report.display());
+        call(Command::new(&programs.pratique).args([
+            "scan",
+            &archive,
+            "--offline",
+            "--db",
+            &path,
+            "--platform",
+            "linux/amd64",
+            "-o",
+            &output,
+        ]))?;
+        let written = fs::read_to_string(&report).map_err(|e| format!("{image}: {e}"))?;
+        let count = |key: &str| written.matches(key).count();
+        let sbom = format!("sbom:{}", report.display());
+        let cost =
+            measure(&programs.pratique, &["scan", &sbom, "--offline", "--db", &path], &[0, 5])?;
+        writeln!(
+            table,
+            "| {image} | {} | {} | {:.3} | {:.3} | {:.0} |",
+            count("\"owned_by\""),
+            count("\"explain\""),
+            cost.wall_seconds,
+            cost.cpu_seconds,
+            cost.memory_mib
+        )
+        .expect("writing to a string cannot fail");
+    }
+    Ok(table)
+}
+
+fn corpus_mirror() -> Option<String> {
+    let corpus = env::var_os("PRATIQUE_CORPUS")?;
+    let feeds = fs::canonicalize(Path::new(&corpus).join("feeds")).ok()?;
+    Some(format!("file://{}", feeds.display()))
+}
+
+fn call(command: &mut Command) -> Result<(), String> {
+    let output = command.output().map_err(|e| format!("{command:?}: {e}"))?;
+    if matches!(output.status.code(), Some(0 | 5)) {
+        return Ok(());
+    }
+    Err(format!("{command:?}: {}: {}", output.status, String::from_utf8_lossy(&output.stderr)))
+}
+
+fn text(path: &Path) -> String {
+    path.display().to_string()
+}
