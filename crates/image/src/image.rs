@@ -26,8 +26,9 @@ use crate::walk::{Found, LayerWalk, Wanted, note, read_wanted};
 /// first serves all but those that [`Reader::reads_alike`] tells apart.
 const LINK_PASSES_MAX: usize = 4;
 
-/// Bytes of a blob below which threads of its own cost more than they bring.
-const PIPED_BYTES_MIN: u64 = 512 * 1024;
+/// Bytes of a blob below which threads of its own cost more than they bring: on an Alpine layer
+/// (3 MB) they save 2 ms of 33 and cost 8 ms of the other cores.
+const PIPED_BYTES_MIN: u64 = 4 * 1024 * 1024;
 
 /// An image, or a folder, that can be read.
 pub struct Image {

@@ -98,8 +98,9 @@ pub(crate) fn read_stream<T>(
     budget: &Budget,
     walk: impl FnOnce(&mut PlainStream<'_>) -> T,
 ) -> (T, Result<Digests, StreamFailure>) {
+    let (blob, is_piped) = if plan.is_piped { look_at(blob) } else { (blob, false) };
     let tally = Tally { blob, hash: plan.hashes_blob.then(Sha256::new), bytes: 0 };
-    if !plan.is_piped {
+    if !is_piped {
         let unpacker = Box::new(Unpacker::new(tally));
         let source = Source::Here { unpacker, hashes_blob: plan.hashes_blob };
         let mut stream = PlainStream::new(source, budget);
@@ -122,6 +123,16 @@ pub(crate) fn read_stream<T>(
         let digests = stream.finish(Some(reading));
         (answer, digests)
     })
+}
+
+/// Looks at the first bytes of a blob: one that is not compressed has nothing to gain from threads.
+/// An error of reading is left for later, when it is met again or the blob proves too short.
+fn look_at(mut blob: BlobStream) -> (BlobStream, bool) {
+    let mut head = Vec::with_capacity(2);
+    let result = blob.by_ref().take(2).read_to_end(&mut head);
+    let is_compressed =
+        result.is_ok() && matches!(head[..], [0x1f, 0x8b] | [0x28, 0xb5] | [0x50..=0x5f, 0x2a]);
+    (Box::new(io::Cursor::new(head).chain(blob)), is_compressed)
 }
 
 /// Reads the blob to its end, or until nobody wants it any more.
