@@ -8,9 +8,11 @@ use std::collections::{BTreeMap, HashSet};
 
 use pratique_model::{DiffId, Digest, Platform};
 use serde::Deserialize;
+use sha2::{Digest as _, Sha256};
 
 use crate::blob::{BlobName, Blobs, read_document, read_json};
 use crate::error::ImageError;
+use crate::stream::digest;
 
 /// Indexes inside indexes. Builders nest once, for attestations or for mirrored lists.
 const INDEX_DEPTH_MAX: usize = 8;
@@ -184,9 +186,12 @@ pub(crate) fn find_in_saved(blobs: &dyn Blobs, selection: &Selection) -> Result<
 }
 
 fn saved_image(blobs: &dyn Blobs, image: &SavedImage) -> Result<Found, ImageError> {
-    let config_digest = digest_of_path(&image.config);
-    let name = BlobName { path: image.config.clone(), digest: config_digest };
-    let config: Config = read_json(blobs, &name)?;
+    let part = &image.config;
+    let name = BlobName { path: part.clone(), digest: digest_of_path(part) };
+    let bytes =
+        read_document(blobs, &name)?.ok_or_else(|| ImageError::Missing { part: part.clone() })?;
+    let config: Config = serde_json::from_slice(&bytes)
+        .map_err(|source| ImageError::Json { part: part.clone(), source })?;
     let paths = image.layers.as_deref().unwrap_or_default();
     let diff_ids = config.diff_ids(&image.config, paths.len())?;
     let mut layers = Vec::with_capacity(paths.len());
@@ -197,7 +202,9 @@ fn saved_image(blobs: &dyn Blobs, image: &SavedImage) -> Result<Found, ImageErro
         layers.push(place_layer(blobs, name, diff_id, None, false));
     }
     let platform = config.platform.platform();
-    Ok(Found { manifest: None, config: config_digest, platform, layers })
+    // The file may have any name; the image id is the digest of its content.
+    let config = Some(digest(Sha256::new_with_prefix(&bytes)));
+    Ok(Found { manifest: None, config, platform, layers })
 }
 
 struct Search<'b> {
@@ -412,9 +419,10 @@ fn is_name(name: &str, asked: &str) -> bool {
     name == asked || familiar(name) == familiar(asked) || tag == Some(asked)
 }
 
-/// The digest in a path that ends with its digits: `blobs/sha256/ab…`, `ab….json`.
+/// The digest in a path that ends with its digits: `blobs/sha256/ab…`, `ab….json`, `sha256:ab…`.
 fn digest_of_path(path: &str) -> Option<Digest> {
     let name = path.rsplit('/').next()?;
+    let name = name.strip_prefix("sha256:").unwrap_or(name);
     let hex = name.strip_suffix(".json").unwrap_or(name);
     format!("sha256:{hex}").parse().ok()
 }

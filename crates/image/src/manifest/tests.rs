@@ -3,9 +3,11 @@
 use std::io::Write as _;
 
 use pratique_model::Platform;
+use sha2::{Digest as _, Sha256};
 
 use super::is_name;
 use crate::build::{ArchiveBuilder, Compression, ImageBuilder, LayerBuilder, gzip, zstd};
+use crate::stream::digest;
 use crate::{ErrorKind, Image, ImageError, OpenOptions, open};
 
 fn platform(text: &str) -> Platform {
@@ -137,6 +139,36 @@ fn one_of_several_images_is_chosen_by_name_tag_or_digest() {
         let error = ids(scheme, file, ":3.0").expect_err("there is none");
         assert_eq!(error.kind(), ErrorKind::NotFound);
         assert!(error.to_string().contains("one:1.0"), "{error}");
+    }
+}
+
+#[test]
+fn a_configuration_of_any_name_gives_the_image_id_and_a_digest_in_it_must_hold() {
+    let layer = LayerBuilder::new().file("a", b"1").to_tar();
+    let diff_id = digest(Sha256::new_with_prefix(&layer));
+    let config =
+        format!(r#"{{"os":"linux","architecture":"amd64","rootfs":{{"diff_ids":["{diff_id}"]}}}}"#);
+    let id = digest(Sha256::new_with_prefix(&config));
+    for (name, is_right) in [
+        ("config".to_owned(), true),
+        (format!("{}.json", id.to_hex()), true),
+        (id.to_string(), true),
+        (diff_id.to_string(), false),
+    ] {
+        let manifest = format!(r#"[{{"Config":"{name}","RepoTags":null,"Layers":["l.tar"]}}]"#);
+        let tar = LayerBuilder::new()
+            .file("l.tar", &layer)
+            .symlink("again.tar", "l.tar")
+            .file(&name, config.as_bytes())
+            .file("manifest.json", manifest.as_bytes());
+        match open_bytes(&tar.to_tar(), "", None) {
+            Ok(image) => {
+                assert!(is_right, "{name}: a wrong digest was taken");
+                assert_eq!(image.target().image_id, Some(id), "{name}");
+                assert_eq!(image.target().layers[0].0, diff_id);
+            }
+            Err(error) => assert!(!is_right, "{name}: {error}"),
+        }
     }
 }
 
