@@ -62,10 +62,10 @@ fn compare() {
         compression,
     };
     let images = [
-        ("gzip-1", image(1, 750 * megabyte, Compression::Gzip)),
-        ("gzip-4", image(4, 190 * megabyte, Compression::Gzip)),
+        ("gzip-1", image(1, 620 * megabyte, Compression::Gzip)),
+        ("gzip-4", image(4, 155 * megabyte, Compression::Gzip)),
         ("plain-1", image(1, 400 * megabyte, Compression::Plain)),
-        ("zstd-4", image(4, 190 * megabyte, Compression::Zstd)),
+        ("zstd-4", image(4, 155 * megabyte, Compression::Zstd)),
         ("gzip-small", image(1, 7 * megabyte, Compression::Gzip)),
     ];
     println!("image       way         wall s   CPU s   peak MB");
@@ -148,7 +148,8 @@ fn ours(image: &Path, jobs: usize) {
     assert!(!view.is_empty() && view.partial().is_empty(), "{view:?}");
 }
 
-/// The least: every layer inflated by the same library and gone through by the sizes in its headers.
+/// The least: every layer inflated by the same library and gone through by the sizes in its
+/// headers.
 fn floor(image: &Path, hashes: bool) {
     for entry in image.join("blobs/sha256").read_dir().expect("a layout") {
         let path = entry.expect("reads").path();

@@ -1,8 +1,8 @@
 //! Images: small ones by hand, and large ones by a seed for benchmarks.
 //!
 //! The builders are those of `pratique_image::build`. A large image looks to a decompressor like
-//! a real one: half of its bytes are text, half are like machine code, small files beside large ones,
-//! about 2.5 to 1 under gzip.
+//! a real one: half of its bytes are text, half are like machine code, small files beside large
+//! ones, about 2 to 1 under gzip.
 
 use std::fs;
 use std::io::{self, Write};
@@ -27,7 +27,7 @@ pub struct LargeImage {
     pub seed: u64,
     /// Number of layers, all of the same size.
     pub layer_count: usize,
-    /// Bytes of one layer's files; about 2.5 times the size of its blob.
+    /// Bytes of one layer's files; about twice the size of its blob.
     pub layer_bytes: usize,
     /// Bytes of a file on average. Images of distributions have about 20 KB.
     pub file_bytes: usize,
