@@ -27,32 +27,28 @@ pub(crate) fn run(root: &Path, names: &[&str]) -> Result<(), String> {
 fn snapshot(root: &Path) -> Result<(), String> {
     let corpus = env::var("PRATIQUE_CORPUS")
         .map_err(|_| "set PRATIQUE_CORPUS to a folder that has feeds/".to_owned())?;
-    let feeds = fs::canonicalize(Path::new(&corpus).join("feeds"))
-        .map_err(|e| format!("{corpus}/feeds: {e}"))?;
+    let corpus = fs::canonicalize(&corpus).map_err(|e| format!("{corpus}: {e}"))?;
     let folder = env::temp_dir().join(format!("pratique-snapshot-{}", std::process::id()));
     fs::create_dir_all(&folder).map_err(|e| format!("{}: {e}", folder.display()))?;
-    let database = folder.join("db.sqlite");
-    let mirror = format!("file://{}", feeds.display());
+    let written = write_snapshot(root, &corpus, &folder);
+    fs::remove_dir_all(&folder).map_err(|e| format!("{}: {e}", folder.display()))?;
+    written
+}
+
+fn write_snapshot(root: &Path, corpus: &Path, folder: &Path) -> Result<(), String> {
     let cargo = |package: &str, program: &str| {
         let mut command = Command::new("cargo");
         command.current_dir(root).args(["run", "--release", "--quiet"]);
         command.args(["--package", package, "--bin", program, "--"]);
         command
     };
-    let update = call(
-        cargo("pratique", "pratique")
-            .args(["db", "update", "--mirror", &mirror, "--db"])
-            .arg(&database),
-    );
-    let written = update.and_then(|()| {
-        call(
-            cargo("pratique-testkit", "snapshot")
-                .arg(&database)
-                .arg(root.join("crates/pratique/data/snapshot.jsonl.zst")),
-        )
-    });
-    fs::remove_dir_all(&folder).map_err(|e| format!("{}: {e}", folder.display()))?;
-    written
+    let (feeds, database) = (folder.join("feeds"), folder.join("db.sqlite"));
+    let file = root.join("crates/pratique/data/snapshot.jsonl.zst");
+    let mirror = format!("file://{}", feeds.display());
+    call(cargo("pratique-testkit", "snapshot").arg("date").args([corpus, &feeds]))?;
+    let update = ["db", "update", "--mirror", &mirror, "--db"];
+    call(cargo("pratique", "pratique").args(update).arg(&database))?;
+    call(cargo("pratique-testkit", "snapshot").arg("write").args([&database, &file]))
 }
 
 fn call(command: &mut Command) -> Result<(), String> {

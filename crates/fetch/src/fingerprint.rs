@@ -2,6 +2,9 @@
 
 use std::fmt::{self, Write as _};
 use std::str::FromStr;
+use std::time::SystemTime;
+
+use jiff::Timestamp;
 
 /// How long an `ETag` or a date may be, in bytes; longer ones are not remembered.
 const HEADER_BYTES_MAX: usize = 1024;
@@ -26,7 +29,20 @@ pub struct FingerprintError(
     pub String,
 );
 
+/// A time as HTTP writes it, `Sun, 16 Aug 2026 12:55:00 GMT`.
+pub(crate) fn http_date(time: SystemTime) -> Option<String> {
+    let time = Timestamp::try_from(time).ok()?;
+    jiff::fmt::rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&time).ok()
+}
+
 impl Fingerprint {
+    /// When the publisher last changed the file, as the server said, or the file system of a
+    /// `file://` mirror; `None` when nobody said it in the form of HTTP.
+    pub fn modified(&self) -> Option<Timestamp> {
+        let text = self.last_modified.as_deref()?;
+        jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text).ok()
+    }
+
     /// The SHA-256 as 64 hexadecimal digits, if it is known.
     pub fn sha256_hex(&self) -> Option<String> {
         self.sha256.as_ref().map(hex)

@@ -14,7 +14,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use crate::{Config, FetchError, Fingerprint};
+use crate::{Config, FetchError, Fingerprint, fingerprint};
 
 /// How many pieces of a body wait for the disk; pieces are at most some tens of kB.
 const QUEUE_PIECES_MAX: usize = 16;
@@ -89,7 +89,8 @@ impl Spooled {
     /// unpacked; a mirror replaces files by renaming.
     pub(crate) fn in_place(path: &Path, name: String) -> io::Result<Self> {
         let mut file = File::open(path)?;
-        if !file.metadata()?.is_file() {
+        let metadata = file.metadata()?;
+        if !metadata.is_file() {
             return Err(io::Error::other("not a file"));
         }
         let mut hasher = Sha256::new();
@@ -106,7 +107,8 @@ impl Spooled {
             length += count as u64;
         }
         let sha256 = Some(hasher.finalize().into());
-        let fingerprint = Fingerprint { sha256, ..Fingerprint::default() };
+        let last_modified = metadata.modified().ok().and_then(fingerprint::http_date);
+        let fingerprint = Fingerprint { sha256, last_modified, ..Fingerprint::default() };
         Ok(Self { file, name, length, fingerprint })
     }
 }

@@ -7,7 +7,7 @@
 //! The result decides under which publisher's release an image's packages are matched, so a wrong
 //! answer is worse than none.
 
-mod end_of_life;
+pub(crate) mod end_of_life;
 mod relatives;
 
 use std::collections::BTreeMap;

@@ -17,4 +17,5 @@ mod os;
 mod scan;
 
 pub use cache::Cache;
+pub use distro::end_of_life::date as end_of_life;
 pub use scan::{ScanError, ScanOptions, scan};

@@ -5,6 +5,8 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
+
 use pratique_fetch::Fingerprint;
 
 /// What a document was like when it was last read.
@@ -53,6 +55,15 @@ impl PartFingerprint {
         blocks.join("\n\n")
     }
 
+    /// When the newest of the documents was last changed, as far as their servers say.
+    pub(crate) fn modified(&self) -> Option<Timestamp> {
+        let present = self.documents.values().filter_map(|seen| match seen {
+            Seen::Present(fingerprint) => fingerprint.modified(),
+            Seen::Absent => None,
+        });
+        present.max()
+    }
+
     /// Remembers a document.
     pub(crate) fn insert(&mut self, url: &str, seen: Seen) {
         self.documents.insert(url.to_owned(), seen);
@@ -80,6 +91,23 @@ mod tests {
         fingerprint.insert("https://a.example/one", Seen::Present(present));
         fingerprint.insert("https://a.example/two", Seen::Absent);
         assert_eq!(PartFingerprint::parse(&fingerprint.to_text()), fingerprint);
+    }
+
+    #[test]
+    fn the_newest_documents_date_is_that_of_the_part() {
+        let mut fingerprint = PartFingerprint::default();
+        assert_eq!(fingerprint.modified(), None);
+        for (url, date) in [
+            ("https://a.example/one", "Sun, 16 Aug 2026 12:55:00 GMT"),
+            ("https://a.example/two", "Mon, 17 Aug 2026 12:55:00 GMT"),
+            ("https://a.example/three", "yesterday"),
+        ] {
+            let last_modified = Some(date.to_owned());
+            let present = Fingerprint { last_modified, ..Fingerprint::default() };
+            fingerprint.insert(url, Seen::Present(present));
+        }
+        let newest = fingerprint.modified().map(|at| at.to_string());
+        assert_eq!(newest.as_deref(), Some("2026-08-17T12:55:00Z"));
     }
 
     #[test]

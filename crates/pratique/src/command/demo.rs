@@ -120,13 +120,12 @@ fn explain(report: &IndexReport, assessment: &Assessment, now: Timestamp) -> Res
 
 fn say_where_data_are_from(database: &Database, now: Timestamp) -> Result<(), Failure> {
     let parts = database.parts().map_err(|error| Failure::new(Exit::Failed, error))?;
-    let entries: u64 = parts.iter().map(|part| part.entries).sum();
     let newest = parts.iter().filter_map(|part| part.as_of).max();
     let days = newest.map_or(0, |at| now.duration_since(at).as_hours() / 24);
     say!(
-        "\n4. These facts come with the program: {entries} entries of {} parts ({}), the newest of \
-         {}, {days} days old.\n   A real scan fetches what the image needs from the publishers \
-         first.",
+        "\n4. These facts come with the program: {} parts ({}), the newest of {}, {days} days \
+         old.\n   \
+         A real scan first fetches what the image needs from the publishers.",
         parts.len(),
         sources(&parts),
         bundled::date(database),
@@ -179,7 +178,10 @@ fn scan_host(database: &Database, now: Timestamp) -> Result<(), Failure> {
         say!("   - {} packages: {}", unassessed.package_count, unassessed.why);
     }
     if assessment.unassessed.is_empty() {
-        say!("   - nothing by ecosystem; but advisories after {}", bundled::date(database));
+        say!(
+            "   - what was published after {}: every ecosystem here is covered",
+            bundled::date(database)
+        );
     }
     if !report.partial.is_empty() {
         say!("   - {} files that could not be read whole", report.partial.len());

@@ -94,7 +94,7 @@ const DATES: [(&str, (i16, i8, i8)); 73] = [
 ];
 
 /// The last day of free security support of a release, if it is in the table.
-pub(super) fn date(distro: &Distro) -> Option<Date> {
+pub fn date(distro: &Distro) -> Option<Date> {
     let release = distro.release();
     let is_stream = distro.id == "centos" && distro.name.contains("Stream");
     let stream = format!("centos stream:{}", release.version());

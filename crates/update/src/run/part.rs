@@ -107,7 +107,7 @@ async fn try_update(
     let options = CommitOptions {
         fingerprint: Some(fingerprint.to_text()),
         parser_version: part.parser_version,
-        as_of: summary.as_of,
+        as_of: summary.as_of.or_else(|| fingerprint.modified()).map(|at| at.min(now)),
         now,
         covers: scopes(&part.covers),
         is_partial: false,

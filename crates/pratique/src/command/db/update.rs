@@ -51,8 +51,16 @@ pub(super) fn run(arguments: &DbUpdateArguments) -> Result<Exit, Failure> {
 /// What became of each part; absent ones are counted in one line, since most years and old
 /// branches of a mirror are.
 fn table(outcomes: &[PartOutcome]) -> String {
-    let mut columns =
-        Columns::new(&["PART", "RESULT", "NEW", "CHANGED", "WITHDRAWN", "PUT ASIDE", "FETCHED"]);
+    let mut columns = Columns::new(&[
+        "PART",
+        "RESULT",
+        "NEW",
+        "CHANGED",
+        "GONE",
+        "PUT ASIDE",
+        "NOTES",
+        "FETCHED",
+    ]);
     let mut absent = Vec::new();
     for outcome in outcomes {
         let mut cells = vec![outcome.part.to_string()];
@@ -70,6 +78,11 @@ fn table(outcomes: &[PartOutcome]) -> String {
             }
         }
         cells.resize(6, String::new());
+        cells.push(if outcome.note_count > 0 {
+            outcome.note_count.to_string()
+        } else {
+            String::new()
+        });
         cells.push(format!("{} KiB", outcome.fetched_bytes.div_ceil(1024)));
         columns.row(cells);
     }

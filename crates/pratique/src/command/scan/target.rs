@@ -82,9 +82,13 @@ fn sbom(file: &str) -> Result<IndexReport, Failure> {
             Failure::new(exit, anyhow::Error::from(error).context(format!("{reference}: reading")))
         })?;
     }
-    pratique_report::parse_sbom(&bytes, &reference).map_err(|error| {
+    let mut report = pratique_report::parse_sbom(&bytes, &reference).map_err(|error| {
         let error = anyhow::Error::from(error).context(reference.clone());
         Failure::new(Exit::Failed, error)
             .hint("understood are CycloneDX JSON 1.4 to 1.6 and `pratique scan -o json`")
-    })
+    })?;
+    if let Some(distro) = &mut report.distro {
+        distro.eol = distro.eol.or_else(|| pratique_scan::end_of_life(distro));
+    }
+    Ok(report)
 }
