@@ -25,10 +25,13 @@ OSV = {
 OSV_HOST = "osv-vulnerabilities.storage.googleapis.com"
 
 
-def from_osv(record, found):
+def from_osv(record, ecosystem, found):
     for affected in record.get("affected", []):
         package = affected.get("package", {})
-        key = (package.get("ecosystem", "").split(":")[0], package.get("name"))
+        # A record can concern packages of other ecosystems too.
+        if package.get("ecosystem", "").split(":")[0] != ecosystem.split(":")[0]:
+            continue
+        key = package.get("name")
         # Some records have a number here.
         listed = affected.get("versions")
         found[key].update(listed if isinstance(listed, list) else [])
@@ -54,7 +57,7 @@ def versions(scheme, corpus):
             continue
         with zipfile.ZipFile(path) as archive:
             for name in archive.namelist():
-                from_osv(json.loads(archive.read(name)), found)
+                from_osv(json.loads(archive.read(name)), ecosystem, found)
     if scheme == "apk":
         for path in root.glob("secdb.alpinelinux.org/*/*.json"):
             from_secdb(path, found)

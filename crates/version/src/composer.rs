@@ -168,7 +168,7 @@ fn parse_numbers(text: &[u8]) -> Option<Version<'_>> {
     parse_modifiers(Form::Numbers(numbers), rest)
 }
 
-/// Reads a date of a year, one to six groups of two digits and a shorter or longer last one.
+/// Reads a date: a year, one to six groups of two digits, and up to two of one to three.
 fn parse_date(text: &[u8]) -> Option<Version<'_>> {
     let text = strip_v(text);
     let (year, mut rest) = text.split_at_checked(4)?;
@@ -183,18 +183,16 @@ fn parse_date(text: &[u8]) -> Option<Version<'_>> {
         ends.push(after);
         rest = after;
     }
-    for end in ends.into_iter().rev() {
-        for last_digits in (0..=3).rev() {
-            let after = if last_digits == 0 { Some(end) } else { skip_group(end, last_digits) };
-            let version = after.and_then(|after| {
-                parse_modifiers(Form::Date(&text[..text.len() - after.len()]), after)
-            });
-            if version.is_some() {
-                return version;
-            }
-        }
-    }
-    None
+    ends.into_iter().rev().find_map(|end| parse_date_end(text, end, 2))
+}
+
+/// Reads the last groups of a date, at most so many, and modifiers.
+fn parse_date_end<'a>(text: &'a [u8], rest: &'a [u8], groups: usize) -> Option<Version<'a>> {
+    let longer = (1..=3)
+        .rev()
+        .filter(|_| groups > 0)
+        .find_map(|digit_count| parse_date_end(text, skip_group(rest, digit_count)?, groups - 1));
+    longer.or_else(|| parse_modifiers(Form::Date(&text[..text.len() - rest.len()]), rest))
 }
 
 /// Skips an optional separator and so many digits.
