@@ -77,6 +77,9 @@ fn parse_one(text: &str) -> Result<Comparator, &'static str> {
     if release.split(|&byte| byte == b'.').count() > 3 {
         return Err("it has more than three numbers");
     }
+    if build.is_some() && numbers.len() < 3 {
+        return Err("build metadata need three numbers");
+    }
     let prerelease = match prerelease {
         None => None,
         Some(_) if numbers.len() < 3 => return Err("a pre-release needs three numbers"),
@@ -100,7 +103,15 @@ impl VersionReq {
         let is_named = version.prerelease.is_none()
             || prereleases == Prereleases::Included
             || self.comparators.iter().any(|comparator| comparator.names(&version));
-        Ok(is_named && self.comparators.iter().all(|comparator| comparator.matches(&version)))
+        // Cargo takes no pre-release for a part of what a partial version means, but of `^`.
+        let leaves_out = |comparator: &Comparator| {
+            prereleases != Prereleases::Included
+                && version.prerelease.is_some()
+                && comparator.kind != Kind::Caret
+                && comparator.is_beginning_of(&version)
+        };
+        let takes = |comparator| !leaves_out(comparator) && comparator.matches(&version);
+        Ok(is_named && self.comparators.iter().all(takes))
     }
 }
 
@@ -116,6 +127,11 @@ impl Comparator {
         pairs.take_while(|(left, right)| decimal::compare(left.as_bytes(), right).is_eq()).count()
     }
 
+    /// Whether it is partial, and the version begins with it.
+    fn is_beginning_of(&self, version: &Version<'_>) -> bool {
+        self.numbers.len() < 3 && self.shared_count(version) == self.numbers.len()
+    }
+
     /// How the version compares to the first version that begins with the numbers.
     fn compare(&self, version: &Version<'_>) -> Ordering {
         let number = |index: usize| self.numbers.get(index).map_or(&b"0"[..], |n| n.as_bytes());
@@ -128,16 +144,12 @@ impl Comparator {
 
     fn matches(&self, version: &Version<'_>) -> bool {
         let shared_count = self.shared_count(version);
-        let is_within = shared_count == self.numbers.len();
-        let is_partial = self.numbers.len() < 3;
-        // Of a partial version, all versions that begin with it are equal to it.
-        let order = match self.compare(version) {
-            _ if is_partial && is_within => Ordering::Equal,
-            order => order,
-        };
+        // All versions that begin with a partial version are equal to it.
+        let order =
+            if self.is_beginning_of(version) { Ordering::Equal } else { self.compare(version) };
         match self.kind {
             Kind::Compare(operator) => operator.holds(order),
-            Kind::Wildcard => is_within,
+            Kind::Wildcard => shared_count == self.numbers.len(),
             Kind::Tilde => order.is_ge() && shared_count >= self.numbers.len().min(2),
             Kind::Caret => {
                 let is_zero = |number: &String| decimal::trim(number.as_bytes()).is_empty();
