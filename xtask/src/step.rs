@@ -45,6 +45,17 @@ pub(crate) fn check(name: &str, command: &mut Command) -> Tally {
     Tally { passed: u64::from(is_good), failed: u64::from(!is_good) }
 }
 
+/// Does a chore of this program as a step; it counts as one check.
+pub(crate) fn call(name: &str, chore: impl FnOnce() -> Result<(), String>) -> Tally {
+    let started = begin(name);
+    let outcome = chore();
+    if let Err(problem) = &outcome {
+        println!("{problem}");
+    }
+    end(name, started, outcome.is_ok());
+    Tally { passed: u64::from(outcome.is_ok()), failed: u64::from(outcome.is_err()) }
+}
+
 /// Runs a test program, passes its output on and adds up its results; one that fails without a
 /// failed test (it did not build) counts as one failure.
 pub(crate) fn tests(name: &str, command: &mut Command) -> Tally {

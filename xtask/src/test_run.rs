@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
+use crate::docs;
 use crate::machine;
 use crate::step::{self, Tally};
 
@@ -24,6 +25,7 @@ pub(crate) fn run(root: &Path, flags: &[&str]) -> Result<(), String> {
         cargo(root).args(["test", "--workspace", "--no-fail-fast", "--quiet"]),
     ));
     tally.add(documentation(root));
+    tally.add(generated_pages(root));
     if is_installing {
         tally.add(licences(root));
     }
@@ -54,6 +56,11 @@ fn lints(root: &Path) -> Tally {
         "lints",
         cargo(root).args(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]),
     )
+}
+
+/// The pages that `cargo xtask docs` makes are those of this program.
+fn generated_pages(root: &Path) -> Tally {
+    step::call("generated pages", || docs::run(root, &["--check"]))
 }
 
 fn documentation(root: &Path) -> Tally {
