@@ -116,7 +116,7 @@ impl<'f> Walk<'f> {
             };
             if entry.name.ends_with(b".class") {
                 members.folder.add(entry.name);
-            } else if entry.name.eq_ignore_ascii_case(b"META-INF/MANIFEST.MF") {
+            } else if is_manifest(entry.name) {
                 members.manifest = Some(entry);
             } else if is_properties(entry.name) {
                 members.properties.push(entry);
@@ -288,8 +288,13 @@ fn is_version(text: &str) -> bool {
     text.starts_with(|first: char| first.is_ascii_digit()) && group::is_artifact(text)
 }
 
+/// `META-INF/MANIFEST.MF`, in any case.
+pub(super) fn is_manifest(name: &[u8]) -> bool {
+    name.eq_ignore_ascii_case(b"META-INF/MANIFEST.MF")
+}
+
 /// `META-INF/maven/GROUP/ARTIFACT/pom.properties`, at the root or among an application's classes.
-fn is_properties(name: &[u8]) -> bool {
+pub(super) fn is_properties(name: &[u8]) -> bool {
     let Some(folders) = name.strip_suffix(b"/pom.properties") else { return false };
     let rest = ["", "BOOT-INF/classes/", "WEB-INF/classes/"]
         .iter()

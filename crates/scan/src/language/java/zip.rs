@@ -24,7 +24,7 @@ const COMMENT_BYTES_MAX: usize = u16::MAX as usize;
 const HEADER_BYTES: usize = 46;
 
 /// Fixed part of a local file header.
-const LOCAL_BYTES: usize = 30;
+pub(super) const LOCAL_BYTES: usize = 30;
 
 /// What is reserved before anything was inflated, so that a lying size costs nothing.
 const RESERVED_BYTES_MAX: u64 = 1 << 20;

@@ -252,3 +252,18 @@ fn only_archives_are_wanted() {
         assert_eq!(Java.wants(&file), expected, "{path}");
     }
 }
+
+#[test]
+fn an_archive_too_long_to_be_held_whole_shows_the_same() {
+    let class = vec![b'c'; 3 << 20];
+    let inner = jar_of(&[pom("org.yaml", "snakeyaml", "1.26")], &[("=org/yaml/A.class", b"x")]);
+    let short = jar(&[("=org/b/B.class", b"c"), ("=lib/snakeyaml-1.26.jar", &inner)]);
+    let long = jar(&[("=org/b/B.class", &class), ("=lib/snakeyaml-1.26.jar", &inner)]);
+    let expected = catalog(&Java, "opt/application.jar", &short);
+    assert_eq!(packages(&expected), [("org.yaml:snakeyaml", "1.26")]);
+    assert_eq!(catalog(&Java, "opt/application.jar", &long), expected);
+    let roshal = [b"Rar!".to_vec(), class.clone()].concat();
+    assert_eq!(catalog(&Java, "opt/pictures.rar", &roshal), Found::default());
+    let found = catalog(&Java, "opt/broken.jar", &class);
+    assert_eq!(found.problems.len(), 1, "{found:?}");
+}
