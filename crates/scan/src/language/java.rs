@@ -43,7 +43,7 @@ impl Cataloger for Java {
     }
 
     fn version(&self) -> u32 {
-        1
+        2
     }
 
     fn evidence(&self) -> &'static [&'static str] {

@@ -221,9 +221,13 @@ fn packages(mut poms: Vec<Pom>, manifest: &Manifest, name: &str, folder: &str) -
 /// speaks against.
 fn own_pom(poms: &[Pom], manifest: &Manifest, stem: &str) -> Option<usize> {
     let named = |pom: &Pom| {
-        let stem = stem.strip_prefix(&*pom.group).map_or(stem, |rest| rest.trim_start_matches('.'));
-        let rest = stem.strip_prefix(&*pom.artifact);
-        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+        // Both ways are tried: group and artifact may be one word (`dom4j:dom4j`), or the artifact
+        // begin with the group (`org.apache.felix:org.apache.felix.framework`).
+        let in_group = stem.strip_prefix(&*pom.group).and_then(|rest| rest.strip_prefix('.'));
+        [Some(stem), in_group].into_iter().flatten().any(|stem| {
+            let rest = stem.strip_prefix(&*pom.artifact);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+        })
     };
     let longest = poms
         .iter()

@@ -79,6 +79,25 @@ fn each_pom_of_a_shaded_jar_is_a_package_and_its_own_comes_first() {
 }
 
 #[test]
+fn a_jar_whose_group_and_artifact_begin_alike_is_known_by_its_pom() {
+    for (group, artifact, version) in [
+        ("dom4j", "dom4j", "1.4-dev-2"),
+        ("commons-fileupload", "commons-fileupload", "1.3.1-jenkins-2"),
+        ("org.apache.felix", "org.apache.felix.framework", "4.0-r-2"),
+        ("org.eclipse.jetty", "util", "9.4-w-1"),
+    ] {
+        let poms = [pom("a.b", "c", "1"), pom(group, artifact, version)];
+        let file = match artifact {
+            "util" => format!("{group}.{artifact}-{version}.jar"),
+            _ => format!("{artifact}-{version}.jar"),
+        };
+        let found = catalog(&Java, &file, &jar_of(&poms, &[]));
+        let own = format!("{group}:{artifact}");
+        assert_eq!(packages(&found), [(&*own, version), ("a.b:c", "1")], "{file}");
+    }
+}
+
+#[test]
 fn a_jar_that_only_shades_others_is_a_package_by_its_name() {
     let shaded = [pom("com.google.guava", "guava", "20.0"), pom("a.b", "c", "1")];
     let manifest: &[u8] = b"Implementation-Title: tool\nImplementation-Version: 3.1\n";
