@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// Raised when the same records give other advisories.
-const PARSER_VERSION: u32 = 1;
+const PARSER_VERSION: u32 = 2;
 
 /// Where the zips lie; documented at <https://google.github.io/osv.dev/data/>.
 const BASE_URL: &str = "https://osv-vulnerabilities.storage.googleapis.com";

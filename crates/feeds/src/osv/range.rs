@@ -4,7 +4,9 @@
 //! opens, `fixed` and `last_affected` close. The same walk gives the intervals here, so that a
 //! matcher needs no event lists. Surprising: one list may open and close many times and need not
 //! be sorted, so versions have to be compared; a list that holds a version which the ecosystem
-//! cannot order is walked as published.
+//! cannot order is walked as published. The schema leaves open what comes first at one version:
+//! here an interval that is open ends before the next one begins (`fixed: 2`, `introduced: 2`), so
+//! that two intervals which touch never cancel each other.
 
 use std::cmp::Ordering;
 
@@ -56,7 +58,9 @@ pub(crate) fn intervals(lists: &[EventRange], scheme: Scheme) -> Ranges {
             all.oddities.push("a range has no `introduced` event".to_owned());
             steps.insert(0, Step::Introduced(None));
         }
-        if !sort(&mut steps, scheme) {
+        if sort(&mut steps, scheme) {
+            close_before_opening(&mut steps, scheme);
+        } else {
             all.oddities.push(format!("a range has a version that {scheme} cannot order"));
         }
         all.ranges.extend(limited(walk(steps), &limits, scheme));
@@ -117,6 +121,22 @@ fn sort(steps: &mut [Step], scheme: Scheme) -> bool {
         *place = step;
     }
     true
+}
+
+/// Puts the events at one version, of steps in order, into the order that leaves nobody out: an
+/// interval that is open ends first, so that the next one can begin there; otherwise one begins
+/// before it ends.
+fn close_before_opening(steps: &mut [Step], scheme: Scheme) {
+    let is_same = |left: &Step, right: &Step| match (left.version(), right.version()) {
+        (Some(left), Some(right)) => scheme.compare(left, right) == Ok(Ordering::Equal),
+        (left, right) => left == right,
+    };
+    let opens = |step: &Step| matches!(step, Step::Introduced(_));
+    let mut is_open = false;
+    for group in steps.chunk_by_mut(is_same) {
+        group.sort_by_key(|step| opens(step) == is_open);
+        is_open = group.last().is_some_and(opens);
+    }
 }
 
 /// Opens and closes.

@@ -58,6 +58,13 @@ fn is_hit(scheme: Scheme, events: &[Value], version: &str) -> Option<bool> {
             std::cmp::Ordering::Equal
         }),
     });
+    // Where an interval ends and the next begins at one version, the end comes first; where none is
+    // open, one begins before it ends.
+    let mut is_open = false;
+    for group in steps.chunk_by_mut(|left, right| left.0 == right.0) {
+        group.sort_by_key(|(_, kind)| (*kind == "introduced") == is_open);
+        is_open = group.last().is_some_and(|(_, kind)| *kind == "introduced");
+    }
     let mut hit = false;
     for (at, kind) in &steps {
         let order = match at.as_str() {

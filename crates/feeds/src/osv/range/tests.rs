@@ -65,6 +65,22 @@ fn what_is_open_or_closed_already_stays_so() {
 }
 
 #[test]
+fn intervals_that_touch_do_not_cancel_each_other_in_any_order() {
+    let both = "..1.0.0 1.0.0..2.0.0";
+    check("i0 f1.0.0 i1.0.0 f2.0.0", both);
+    check("i1.0.0 f2.0.0 i0 f1.0.0", both);
+    check("i1.0.0 i0 f2.0.0 f1.0.0", both);
+    check("i2.0.0 f3.0.0 i1.0.0 f2.0.0 i0 f1.0.0", "..1.0.0 1.0.0..2.0.0 2.0.0..3.0.0");
+    check("i0 l1.0.0 i1.0.0 f2.0.0", "..=1.0.0 1.0.0..2.0.0");
+    check("i1.0.0 f2.0.0 i0 l1.0.0", "..=1.0.0 1.0.0..2.0.0");
+    // Nothing is open: an empty interval stays empty, and one of one version is one.
+    check("f1.0.0 i1.0.0", "1.0.0..1.0.0");
+    check("i0 f1.0.0 f2.0.0 i2.0.0", "..1.0.0 2.0.0..2.0.0");
+    check("l1.0.0 i1.0.0", "1.0.0..=1.0.0");
+    check("i1.0.0 l1.0.0 i1.0.1 l1.0.1", "1.0.0..=1.0.0 1.0.1..=1.0.1");
+}
+
+#[test]
 fn a_range_without_introduced_speaks_from_the_beginning_and_is_said() {
     let all = check("f1.2.0", "..1.2.0");
     assert_eq!(all.oddities, ["a range has no `introduced` event"]);
@@ -112,7 +128,7 @@ proptest::proptest! {
     fn intervals_hold_what_the_walk_calls_affected(
         events in proptest::collection::vec((0_u8..3, 1_u32..9), 0..8)
     ) {
-        // No two events at one version: there the published order counts.
+        // No two events at one version: the schema does not say which of them comes first.
         let mut distinct = events.clone();
         distinct.sort_by_key(|(_, at)| *at);
         distinct.dedup_by_key(|(_, at)| *at);
