@@ -78,14 +78,25 @@ pub(crate) fn parse(text: &str) -> Result<Version<'_>, &'static str> {
 
 /// Orders two versions.
 pub(crate) fn compare(left: &Version<'_>, right: &Version<'_>) -> Ordering {
-    let (mut left, mut right) = (left.tokens(), right.tokens());
-    loop {
-        let order = left.valid_value().cmp(&right.valid_value());
-        let order = order.then_with(|| left.kind.cmp(&right.kind));
-        if order != Ordering::Equal || left.kind == Kind::End {
-            return order;
+    compare_unchecked(left.text, right.text).expect("both were checked by parse")
+}
+
+/// Checks and orders two versions in one go; `None` if one of them is none.
+pub(crate) fn compare_unchecked(left: &[u8], right: &[u8]) -> Option<Ordering> {
+    let mut left = Version { text: left }.tokens();
+    let mut right = Version { text: right }.tokens();
+    let mut order = Ordering::Equal;
+    while order.is_eq() && left.kind != Kind::End {
+        order = left.next_value().ok()?.cmp(&right.next_value().ok()?);
+        order = order.then_with(|| left.kind.cmp(&right.kind));
+    }
+    // What follows the first difference must be valid too.
+    for tokens in [&mut left, &mut right] {
+        while tokens.kind != Kind::End {
+            tokens.next_value().ok()?;
         }
     }
+    Some(order)
 }
 
 impl<'a> Version<'a> {
@@ -121,8 +132,8 @@ impl Tokens<'_> {
                 if digits.len() >= DIGITS_REFUSED {
                     return Err("a number has more than 17 digits");
                 }
-                let value = decimal::value(digits).and_then(|value| i64::try_from(value).ok());
-                let value = value.expect("17 digits fit");
+                let add = |value: i64, byte: &u8| value * 10 + i64::from(byte - b'0');
+                let value = digits.iter().fold(0, add);
                 self.rest = rest;
                 self.find_kind()?;
                 Ok(value)

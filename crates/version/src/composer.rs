@@ -212,6 +212,9 @@ fn parse_modifiers<'a>(form: Form<'a>, text: &'a [u8]) -> Option<Version<'a>> {
         _ => text,
     };
     let mut version = Version::plain(form);
+    if text.is_empty() {
+        return Some(version);
+    }
     let stability = STABILITIES.into_iter().find_map(|(word, token)| {
         let (found, rest) = after_separator.split_at_checked(word.len())?;
         found.eq_ignore_ascii_case(word.as_bytes()).then_some((token, found, rest))
@@ -318,6 +321,12 @@ pub(crate) fn compare(left: &Version<'_>, right: &Version<'_>) -> Ordering {
         (Form::Branch(_), _) => return Ordering::Less,
         (_, Form::Branch(_)) => return Ordering::Greater,
         _ => {}
+    }
+    if let (Form::Numbers(left), Form::Numbers(right)) = (left.form, right.form) {
+        let order = left.map(number).cmp(&right.map(number));
+        if order != Ordering::Equal {
+            return order;
+        }
     }
     let (mut left, mut right) = (left.tokens(), right.tokens());
     loop {

@@ -39,29 +39,37 @@ pub(crate) struct Version<'a> {
 
 /// Splits a version.
 pub(crate) fn parse(text: &str) -> Result<Version<'_>, &'static str> {
-    let text = text.trim_matches(is_space);
-    if text.contains(is_space) {
-        return Err("it has a space inside");
+    let text = text.trim_matches(is_space).as_bytes();
+    let (mut colon, mut hyphen) = (None, None);
+    for (index, &byte) in text.iter().enumerate() {
+        // Above the colon stands nothing that parts or spoils a version.
+        if byte > b':' || byte.is_ascii_digit() {
+            continue;
+        }
+        match byte {
+            b':' if colon.is_none() => colon = Some(index),
+            b'-' => hyphen = Some(index),
+            0 => return Err("it has a zero byte inside"),
+            b' ' | b'\t'..=b'\r' => return Err("it has a space inside"),
+            _ => {}
+        }
     }
-    if text.contains('\0') {
-        return Err("it has a zero byte inside");
-    }
-    let (epoch, rest) = match text.split_once(':') {
-        Some((epoch, rest)) => (parse_epoch(epoch)?, rest),
-        None => (0, text),
+    let (epoch, start) = match colon {
+        Some(colon) => (parse_epoch(&text[..colon])?, colon + 1),
+        None => (0, 0),
     };
-    if rest.is_empty() {
+    if start == text.len() {
         return Err("nothing follows the epoch");
     }
-    let (upstream, revision) = match rest.rsplit_once('-') {
-        Some((_, "")) => return Err("the revision is empty"),
-        Some((upstream, revision)) => (upstream, revision),
-        None => (rest, ""),
+    let (upstream, revision) = match hyphen.filter(|&hyphen| hyphen >= start) {
+        Some(hyphen) if hyphen + 1 == text.len() => return Err("the revision is empty"),
+        Some(hyphen) => (&text[start..hyphen], &text[hyphen + 1..]),
+        None => (&text[start..], &text[text.len()..]),
     };
     if upstream.is_empty() {
         return Err("the upstream version is empty");
     }
-    Ok(Version { epoch, upstream: upstream.as_bytes(), revision: revision.as_bytes() })
+    Ok(Version { epoch, upstream, revision })
 }
 
 /// What C's `isspace` takes for a space.
@@ -70,8 +78,8 @@ fn is_space(character: char) -> bool {
 }
 
 /// Reads an epoch as C's `strtol` does: a sign is allowed, and minus zero is zero.
-fn parse_epoch(text: &str) -> Result<u64, &'static str> {
-    let (digits, is_negative) = match text.as_bytes() {
+fn parse_epoch(text: &[u8]) -> Result<u64, &'static str> {
+    let (digits, is_negative) = match text {
         [b'-', digits @ ..] => (digits, true),
         [b'+', digits @ ..] => (digits, false),
         digits => (digits, false),
@@ -96,7 +104,16 @@ pub(crate) fn compare(left: &Version<'_>, right: &Version<'_>) -> Ordering {
 }
 
 /// Orders two texts by alternating runs of other bytes and of digits.
-fn compare_part(mut left: &[u8], mut right: &[u8]) -> Ordering {
+fn compare_part(left: &[u8], right: &[u8]) -> Ordering {
+    // What they share is equal, but for the digits of a number that goes on.
+    let mut shared = decimal::shared_length(left, right);
+    if shared == left.len() && shared == right.len() {
+        return Ordering::Equal;
+    }
+    while shared > 0 && left[shared - 1].is_ascii_digit() {
+        shared -= 1;
+    }
+    let (mut left, mut right) = (&left[shared..], &right[shared..]);
     loop {
         loop {
             let (left_weight, right_weight) = (first_weight(left), first_weight(right));

@@ -6,6 +6,22 @@
 
 use std::cmp::Ordering;
 
+/// How many bytes the two texts share from the start.
+pub(crate) fn shared_length(left: &[u8], right: &[u8]) -> usize {
+    let mut shared = 0;
+    // Eight bytes at once: versions of one package mostly share a long beginning.
+    for (left, right) in left.chunks_exact(8).zip(right.chunks_exact(8)) {
+        let word = |bytes: &[u8]| u64::from_le_bytes(bytes.try_into().expect("chunks of 8"));
+        let difference = word(left) ^ word(right);
+        if difference != 0 {
+            return shared + difference.trailing_zeros() as usize / 8;
+        }
+        shared += 8;
+    }
+    let rest = left[shared..].iter().zip(&right[shared..]);
+    shared + rest.take_while(|(left, right)| left == right).count()
+}
+
 /// The number without its leading zeros; the number zero becomes empty.
 pub(crate) fn trim(digits: &[u8]) -> &[u8] {
     let zeros = digits.iter().take_while(|&&byte| byte == b'0').count();
@@ -14,7 +30,11 @@ pub(crate) fn trim(digits: &[u8]) -> &[u8] {
 
 /// Orders two numbers by value; leading zeros do not count and an empty text is zero.
 pub(crate) fn compare(left: &[u8], right: &[u8]) -> Ordering {
-    let (left, right) = (trim(left), trim(right));
+    // Mostly neither has any.
+    let (left, right) = match (left, right) {
+        ([b'1'..=b'9', ..], [b'1'..=b'9', ..]) => (left, right),
+        _ => (trim(left), trim(right)),
+    };
     left.len().cmp(&right.len()).then_with(|| left.cmp(right))
 }
 
@@ -55,6 +75,17 @@ mod tests {
             }
         }
         assert_eq!(compare(b"000", b""), Ordering::Equal);
+    }
+
+    #[test]
+    fn shared_beginnings_end_at_the_first_difference() {
+        let text = b"abcdefghijklmnopqrstuvwxyz";
+        for length in 0..text.len() {
+            let mut other = *text;
+            other[length] = b'!';
+            assert_eq!(shared_length(text, &other), length);
+            assert_eq!(shared_length(text, &text[..length]), length);
+        }
     }
 
     #[test]

@@ -43,7 +43,11 @@ pub(crate) fn parse(text: &str) -> Result<Version<'_>, &'static str> {
         return Err("it has a zero byte inside");
     }
     let text = if text.is_ascii() { Cow::from(text) } else { Cow::from(text.to_lowercase()) };
-    let significant = token::count_significant(text.as_bytes());
+    // A number above zero at the end, as most have, makes all items count.
+    let significant = match text.as_bytes() {
+        [.., b'1'..=b'9'] => usize::MAX,
+        bytes => token::count_significant(bytes),
+    };
     Ok(Version { text, significant })
 }
 

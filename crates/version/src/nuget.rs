@@ -35,48 +35,43 @@ pub(crate) struct Version<'a> {
 
 /// Splits a version.
 pub(crate) fn parse(text: &str) -> Result<Version<'_>, &'static str> {
-    let text = text.trim();
-    let (rest, metadata) = match text.split_once('+') {
-        Some((rest, metadata)) => (rest, Some(metadata)),
-        None => (text, None),
-    };
-    let (numbers, labels) = match rest.split_once('-') {
-        Some((numbers, labels)) => (numbers, Some(labels.as_bytes())),
-        None => (rest, None),
-    };
-    if let Some(labels) = labels
-        && !semver::are_identifiers(labels, LeadingZeros::Refused)
-    {
+    let (rest, metadata) = semver::split_at_byte(text.trim().as_bytes(), b'+');
+    let (numbers, labels) = semver::split_at_byte(rest, b'-');
+    if labels.is_some_and(|labels| !semver::are_identifiers(labels, LeadingZeros::Refused)) {
         return Err("the pre-release is not labels separated by dots");
     }
-    if let Some(metadata) = metadata
-        && !semver::are_identifiers(metadata.as_bytes(), LeadingZeros::Allowed)
-    {
+    if metadata.is_some_and(|text| !semver::are_identifiers(text, LeadingZeros::Allowed)) {
         return Err("the metadata are not identifiers separated by dots");
     }
     Ok(Version { numbers: parse_numbers(numbers)?, labels })
 }
 
 /// Reads one to four numbers; spaces around them are allowed.
-fn parse_numbers(text: &str) -> Result<[u32; 4], &'static str> {
+fn parse_numbers(text: &[u8]) -> Result<[u32; 4], &'static str> {
     let mut numbers = [0; 4];
-    for (index, part) in text.split('.').enumerate() {
-        let number = numbers.get_mut(index).ok_or("it has more than four numbers")?;
-        let digits = part.trim().as_bytes();
-        if !decimal::is_number(digits) {
+    let mut rest = text;
+    for number in &mut numbers {
+        let (digits, after) = decimal::take(rest.trim_ascii_start());
+        if digits.is_empty() {
             return Err("it is not numbers separated by dots");
         }
         *number = decimal::value(digits)
             .filter(|&value| value <= NUMBER_MAX)
             .and_then(|value| u32::try_from(value).ok())
             .ok_or("a number is above 2147483647")?;
+        rest = match after.trim_ascii_start() {
+            [] => return Ok(numbers),
+            [b'.', after @ ..] => after,
+            _ => return Err("it is not numbers separated by dots"),
+        };
     }
-    Ok(numbers)
+    Err("it has more than four numbers")
 }
 
 /// The value of a label that is an `int` of .NET.
 fn label_number(label: &[u8]) -> Option<i32> {
-    if !label.last()?.is_ascii_digit() {
+    let may_be_number = matches!(label.first()?, b'0'..=b'9' | b'-');
+    if !may_be_number || !label.last()?.is_ascii_digit() {
         return None;
     }
     std::str::from_utf8(label).ok()?.parse().ok()

@@ -117,6 +117,9 @@ fn take_release(text: &[u8]) -> Option<(&[u8], &[u8])> {
 }
 
 fn take_phase(text: &[u8]) -> (Phase, &[u8], &[u8]) {
+    if text.is_empty() {
+        return (Phase::Final, b"", text);
+    }
     for (name, phase) in PHASE_NAMES {
         if let (Some(number), rest) = take_suffix(text, name) {
             return (phase, number, rest);
@@ -126,6 +129,9 @@ fn take_phase(text: &[u8]) -> (Phase, &[u8], &[u8]) {
 }
 
 fn take_post(text: &[u8]) -> (Option<&[u8]>, &[u8]) {
+    if text.is_empty() {
+        return (None, text);
+    }
     // The implicit form `1.0-1`.
     if let [b'-', rest @ ..] = text
         && let (number @ [_, ..], rest) = decimal::take(rest)

@@ -63,7 +63,16 @@ pub(crate) fn compare(left: &Version<'_>, right: &Version<'_>) -> Ordering {
         })
 }
 
-fn compare_part(mut left: &[u8], mut right: &[u8]) -> Ordering {
+fn compare_part(left: &[u8], right: &[u8]) -> Ordering {
+    // What they share is equal, but for a run of letters or digits that goes on.
+    let mut shared = decimal::shared_length(left, right);
+    if shared == left.len() && shared == right.len() {
+        return Ordering::Equal;
+    }
+    while shared > 0 && left[shared - 1].is_ascii_alphanumeric() {
+        shared -= 1;
+    }
+    let (mut left, mut right) = (&left[shared..], &right[shared..]);
     loop {
         let (left_segment, left_rest) = next_segment(left);
         let (right_segment, right_rest) = next_segment(right);

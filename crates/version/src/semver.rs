@@ -94,13 +94,53 @@ pub(crate) enum LeadingZeros {
 
 /// Whether the text is identifiers of ASCII letters, digits and hyphens, separated by dots.
 pub(crate) fn are_identifiers(text: &[u8], zeros: LeadingZeros) -> bool {
-    text.split(|&byte| byte == b'.').all(|identifier| {
-        let is_zero_led = identifier.len() > 1 && identifier[0] == b'0';
-        !identifier.is_empty()
-            && identifier.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'-')
-            && (zeros == LeadingZeros::Allowed || !is_zero_led || !decimal::is_number(identifier))
-    })
+    let mut rest = text;
+    loop {
+        let mut has_others = false;
+        let mut length = 0;
+        for &byte in rest {
+            match CLASSES[usize::from(byte)] {
+                Class::Digit => {}
+                Class::Other => has_others = true,
+                Class::Foreign => break,
+            }
+            length += 1;
+        }
+        let is_zero_led = length > 1 && rest[0] == b'0' && !has_others;
+        if length == 0 || (is_zero_led && zeros == LeadingZeros::Refused) {
+            return false;
+        }
+        match &rest[length..] {
+            [] => return true,
+            [b'.', after @ ..] => rest = after,
+            _ => return false,
+        }
+    }
 }
+
+/// What a byte is to identifiers.
+#[derive(Clone, Copy)]
+enum Class {
+    Digit,
+    /// A letter or a hyphen.
+    Other,
+    Foreign,
+}
+
+/// The class of each byte: every version of three schemes goes through it, byte by byte.
+const CLASSES: [Class; 256] = {
+    let mut classes = [Class::Foreign; 256];
+    let mut byte = 0_u8;
+    while byte < 128 {
+        if byte.is_ascii_digit() {
+            classes[byte as usize] = Class::Digit;
+        } else if byte.is_ascii_alphabetic() || byte == b'-' {
+            classes[byte as usize] = Class::Other;
+        }
+        byte += 1;
+    }
+    classes
+};
 
 /// The text before the first such byte and the text after it, if there is one.
 pub(crate) fn split_at_byte(text: &[u8], byte: u8) -> (&[u8], Option<&[u8]>) {
@@ -136,10 +176,19 @@ pub(crate) fn compare_with(
 }
 
 fn compare_identifiers(
-    mut left: &[u8],
-    mut right: &[u8],
+    left: &[u8],
+    right: &[u8],
     compare_numbers: fn(&[u8], &[u8]) -> Ordering,
 ) -> Ordering {
+    // What they share is equal, but for an identifier that goes on.
+    let mut shared = decimal::shared_length(left, right);
+    if shared == left.len() && shared == right.len() {
+        return Ordering::Equal;
+    }
+    while shared > 0 && left[shared - 1] != b'.' {
+        shared -= 1;
+    }
+    let (mut left, mut right) = (&left[shared..], &right[shared..]);
     loop {
         if left.is_empty() || right.is_empty() {
             return left.len().min(1).cmp(&right.len().min(1));
