@@ -30,6 +30,10 @@ const LINK_PASSES_MAX: usize = 4;
 /// (3 MB) they save 2 ms of 33 and cost 8 ms of the other cores.
 const PIPED_BYTES_MIN: u64 = 4 * 1024 * 1024;
 
+/// A layer may end later than the even share of all threads by this part of it: layers that are
+/// about as large as one another are not worth the switching.
+const TOLERATED_SHARE: u64 = 16;
+
 /// An image, or a folder, that can be read.
 pub struct Image {
     pub(crate) target: Target,
@@ -186,15 +190,14 @@ impl Image {
         results.into_iter().map(|(index, result)| Ok((index, result?))).collect()
     }
 
-    /// The order of the layers, and which of them get threads of their own: those so large that
-    /// the other threads would be done before. From a compressed archive layers come one by one.
+    /// The order of the layers, and which of them get threads of their own: those that the other
+    /// threads would have to wait for. From a compressed archive layers come one by one.
     fn plan(&self, indexes: &[usize], jobs: usize) -> LayerPlan {
         let Place::Layers { blobs, layers } = &self.place else {
             return LayerPlan { order: Vec::new(), workers: 0 };
         };
         let layer_of = |index: usize| layers.get(index);
         let size_of = |index: usize| layer_of(index).map_or(0, |layer| layer.size);
-        let total: u64 = indexes.iter().map(|&index| size_of(index)).sum();
         let mut order = indexes.to_vec();
         let is_sequential = blobs.is_sequential();
         if is_sequential {
@@ -202,9 +205,10 @@ impl Image {
         } else {
             order.sort_by_key(|&index| std::cmp::Reverse(size_of(index)));
         }
-        let order = order.into_iter().map(|index| {
-            let is_large = size_of(index).saturating_mul(jobs as u64) > total || is_sequential;
-            (index, jobs > 1 && is_large && size_of(index) >= PIPED_BYTES_MIN)
+        let sizes: Vec<u64> = order.iter().map(|&index| size_of(index)).collect();
+        let order = order.into_iter().zip(awaited(&sizes, jobs)).map(|(index, is_awaited)| {
+            let pays = jobs > 1 && size_of(index) >= PIPED_BYTES_MIN;
+            (index, pays && (is_awaited || is_sequential))
         });
         let order: Vec<(usize, bool)> = order.collect();
         let workers = if is_sequential { 1 } else { jobs.min(order.len()) };
@@ -348,6 +352,21 @@ struct LayerPlan {
     /// Numbers of the layers, and whether each is piped.
     order: Vec<(usize, bool)>,
     workers: usize,
+}
+
+/// Which layers of these sizes the other threads would have to wait for, if each was read on one
+/// thread, by the first that is free: a layer larger than its share, or the fifth of five on two.
+fn awaited(sizes: &[u64], jobs: usize) -> Vec<bool> {
+    let total: u64 = sizes.iter().sum();
+    let tolerated = total.saturating_add(total / TOLERATED_SHARE);
+    let mut free_after = vec![0_u64; jobs.min(sizes.len())];
+    let end_of = |&size: &u64| {
+        let first = free_after.iter_mut().min()?;
+        *first = first.saturating_add(size);
+        Some(*first)
+    };
+    let ends = sizes.iter().map(end_of);
+    ends.map(|end| end.is_some_and(|end| end.saturating_mul(jobs as u64) > tolerated)).collect()
 }
 
 impl Layer {

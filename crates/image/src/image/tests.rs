@@ -7,6 +7,7 @@ use std::sync::Mutex;
 use pratique_model::{DiffId, Digest, Platform};
 use sha2::{Digest as _, Sha256};
 
+use super::awaited;
 use crate::build::{ArchiveBuilder, Compression, ImageBuilder, LayerBuilder, gzip, zstd};
 use crate::join::tests::Texts;
 use crate::stream::digest;
@@ -279,4 +280,19 @@ fn a_layer_that_the_cache_knows_is_not_read() {
     assert_eq!(first, ["a", "b", "c"]);
     assert_eq!(paths(&read()), first);
     assert_eq!(memory.0.lock().expect("not poisoned").1, 2, "each layer was stored once");
+}
+
+#[test]
+fn a_layer_that_others_would_wait_for_gets_threads_of_its_own() {
+    let check = |jobs: usize, sizes: &[u64], expected: &[bool]| {
+        assert_eq!(awaited(sizes, jobs), expected, "{sizes:?} on {jobs}");
+    };
+    check(2, &[], &[]);
+    check(2, &[100], &[true]);
+    check(2, &[61, 60], &[false, false]);
+    check(2, &[90, 40], &[true, false]);
+    check(2, &[60, 60, 60, 60, 60], &[false, false, false, false, true]);
+    check(2, &[60, 60, 60, 60], &[false; 4]);
+    check(4, &[60, 60], &[true, true]);
+    check(0, &[60], &[false]);
 }
