@@ -45,16 +45,17 @@ pub(crate) fn run(root: &Path, names: &[&str]) -> Result<(), String> {
     if let Some(unknown) = names.iter().find(|name| !case::NAMES.contains(name)) {
         return Err(format!("bench: unknown: {unknown}; one of {}", case::NAMES.join(", ")));
     }
+    let machine = machine();
     build(root)?;
     let folder = env::temp_dir().join(format!("pratique-bench-{}", std::process::id()));
     fs::create_dir_all(&folder).map_err(|e| format!("{}: {e}", folder.display()))?;
-    let outcome = run_in(root, &folder, names);
+    let outcome = run_in(root, &folder, names, &machine);
     fs::remove_dir_all(&folder).map_err(|e| format!("{}: {e}", folder.display()))?;
     outcome
 }
 
-fn run_in(root: &Path, folder: &Path, names: &[&str]) -> Result<(), String> {
-    page::replace(root, "machine", &machine())?;
+fn run_in(root: &Path, folder: &Path, names: &[&str], machine: &str) -> Result<(), String> {
+    page::replace(root, "machine", machine)?;
     for name in case::NAMES {
         if names.is_empty() || names.contains(name) {
             println!("=== bench {name}");
@@ -66,12 +67,18 @@ fn run_in(root: &Path, folder: &Path, names: &[&str]) -> Result<(), String> {
     Ok(())
 }
 
-/// What the figures were measured on, in a line.
+/// What the figures were measured on, in a line; asked before anything is built.
 fn machine() -> String {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let about = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = about.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
-    format!("Measured on {cores} cores of: {}.", model.map_or("unknown", |(_, model)| model))
+    let model = model.map_or("unknown", |(_, model)| model);
+    let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let load = load.split(' ').next().unwrap_or("unknown");
+    format!(
+        "Last measured on {cores} cores of: {model}. Load of others when it began: {load}; where \
+         that is not small, wall times are those of a crowd."
+    )
 }
 
 fn build(root: &Path) -> Result<(), String> {
