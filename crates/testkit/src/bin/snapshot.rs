@@ -5,13 +5,14 @@
 //! `snapshot write DATABASE FILE` writes the facts of a database, without texts, in the form that
 //! the program carries.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::error::Error;
 use std::fs::{self, File};
-use std::io::BufWriter;
-use std::path::Path;
+use std::io::{self, BufWriter};
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use jiff::Timestamp;
 use pratique_store::{Access, Database, SnapshotFilter, write_snapshot};
 use serde_json::Value;
 
@@ -30,22 +31,42 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 fn date(corpus: &Path, folder: &Path) -> Result<(), Box<dyn Error>> {
-    let manifest = fs::read(corpus.join("feeds/MANIFEST.json"))?;
-    let manifest: Value = serde_json::from_slice(&manifest)?;
+    let feeds = corpus.join("feeds");
+    let dates = dates(&fs::read(feeds.join("MANIFEST.json"))?)?;
+    let mut folders = vec![PathBuf::new()];
+    while let Some(place) = folders.pop() {
+        fs::create_dir_all(folder.join(&place))?;
+        for entry in fs::read_dir(feeds.join(&place))? {
+            let entry = entry?;
+            let place = place.join(entry.file_name());
+            if entry.file_type()?.is_dir() {
+                folders.push(place);
+                continue;
+            }
+            let mut copy = File::create(folder.join(&place))?;
+            io::copy(&mut File::open(entry.path())?, &mut copy)?;
+            if let Some(at) = dates.get(&*place.to_string_lossy()) {
+                copy.set_modified(SystemTime::from(*at))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The date of each file that the manifest gives one, by its place below `feeds/`.
+fn dates(manifest: &[u8]) -> Result<HashMap<String, Timestamp>, Box<dyn Error>> {
+    let manifest: Value = serde_json::from_slice(manifest)?;
+    let mut dates = HashMap::new();
     for entry in manifest.as_array().ok_or("the manifest is no list")? {
         let (Some(file), Some(date)) = (entry["file"].as_str(), entry["date"].as_str()) else {
             continue;
         };
-        let Some(place) = file.strip_prefix("feeds/") else { continue };
-        let copy = folder.join(place);
-        fs::create_dir_all(copy.parent().ok_or("a file lies in a folder")?)?;
-        fs::copy(corpus.join(file), &copy)?;
         let text = if date.len() == 10 { format!("{date}T00:00:00Z") } else { date.to_owned() };
-        let at: jiff::Timestamp = text.parse()?;
-        let copied = File::options().write(true).open(&copy)?;
-        copied.set_modified(SystemTime::from(at))?;
+        if let (Some(place), Ok(at)) = (file.strip_prefix("feeds/"), text.parse()) {
+            dates.insert(place.to_owned(), at);
+        }
     }
-    Ok(())
+    Ok(dates)
 }
 
 fn write(database: &Path, file: &Path) -> Result<(), Box<dyn Error>> {
