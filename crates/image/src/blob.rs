@@ -40,7 +40,7 @@ pub(crate) trait Blobs: Send + Sync {
     /// Opens a part from its beginning; `None` if it is not there.
     fn open(&self, name: &BlobName) -> Result<Option<BlobStream>, ImageError>;
 
-    /// Whether parts are best read one after the other in the order of [`Blobs::offset`].
+    /// Whether parts are best read one after the other in the order of `offset`.
     fn is_sequential(&self) -> bool {
         false
     }

@@ -18,7 +18,7 @@ pub(crate) const ROOT: u32 = 0;
 /// Set in a step's folder number if the step is that folder itself.
 const IS_FOLDER: u32 = 1 << 31;
 
-/// What one layer contributes. Made by [`crate::Image::read_layer`], used up by [`crate::join`].
+/// What one layer contributes. Made by [`crate::Image::read_layer`], used up by [`crate::join()`].
 ///
 /// Serialises when its values do, for a cache that is keyed by diff id and by the version of the
 /// reader; what comes back is checked, so that a damaged cache is an error and nothing worse.

@@ -1,6 +1,6 @@
 //! Opens an image wherever it lies and reads its layers safely.
 //!
-//! [`open`] finds the image that a target names; [`Image::read_all`] streams its layers once, all
+//! [`open()`] finds the image that a target names; [`Image::read_all`] streams its layers once, all
 //! digests verified, shows every file to a [`Reader`] and lays what the reader kept over one
 //! another as a [`View`]. Nothing is unpacked, written or executed. What packages are is left to
 //! the `scan` crate, registries and runtimes to a later version: they will be other ways to open a

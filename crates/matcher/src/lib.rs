@@ -1,7 +1,7 @@
 //! Joins packages with advisories.
 //!
-//! [`assess`] takes an image's inventory and the database and says what is vulnerable, what was
-//! suppressed and why, and what could not be assessed. The judgement itself is [`verdict`]: one
+//! [`assess()`] takes an image's inventory and the database and says what is vulnerable, what was
+//! suppressed and why, and what could not be assessed. The judgement itself is [`verdict()`]: one
 //! package, one statement, no I/O. Every rule has a row in `docs/matching.md`, with the test that
 //! fails without it.
 

@@ -2,7 +2,7 @@
 //!
 //! Files go in, a [`pratique_model::IndexReport`] comes out. What one file proves is found by the
 //! catalogers, one file at a time, and cached per layer; what an image's packages are, after its
-//! layers are laid over each other, is put together afterwards ([`scan`] does both).
+//! layers are laid over each other, is put together afterwards ([`scan()`] does both).
 //!
 //! Opening an image and the order of its layers are `pratique-image`'s; what the packages mean for
 //! anybody's safety is the matcher's.
