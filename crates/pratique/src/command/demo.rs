@@ -14,7 +14,7 @@ use pratique_clockwork::Clock;
 use pratique_image::OpenOptions;
 use pratique_image::build::{ArchiveBuilder, Compression, ImageBuilder, LayerBuilder};
 use pratique_matcher::Options as MatchOptions;
-use pratique_model::{Assessment, IndexReport, Platform};
+use pratique_model::{Assessment, IndexReport, Platform, Unassessed};
 use pratique_report::{Answer, Format, Options as ReportOptions, Summary};
 use pratique_scan::ScanOptions;
 use pratique_store::Database;
@@ -175,7 +175,8 @@ fn scan_host(database: &Database, now: Timestamp) -> Result<(), Failure> {
     }
     say!("\n   What the bundled data cannot assess here:");
     for unassessed in &assessment.unassessed {
-        say!("   - {} packages: {}", unassessed.package_count, unassessed.why);
+        let Unassessed { ecosystem, package_count, why, .. } = unassessed;
+        say!("   - {package_count} {ecosystem} packages: {why}");
     }
     if assessment.unassessed.is_empty() {
         say!(

@@ -42,6 +42,9 @@ pub struct SnapshotFilter {
     pub releases: BTreeSet<Release>,
     /// Only statements about packages of these names. A part cut by it is marked as partial.
     pub packages: BTreeSet<(Ecosystem, String)>,
+    /// Parts of which the database holds a choice only, because the feed that it was made from was
+    /// one; they are marked as partial.
+    pub excerpts: BTreeSet<PartId>,
     /// Whether summaries and dates, which matching does not need, go with it.
     pub with_texts: bool,
 }
@@ -77,7 +80,7 @@ pub fn write_snapshot(
     for state in advisories.iter().chain(&facts) {
         let number = numbers[&state.id];
         let mut line = PartLine::of(state);
-        line.is_partial |= !filter.packages.is_empty();
+        line.is_partial |= !filter.packages.is_empty() || filter.excerpts.contains(&state.id);
         line.covers = covered(database, filter, number)?;
         output.line(&Line::Part(line))?;
         write_advisories(database, filter, number, &mut cves, &mut output)?;

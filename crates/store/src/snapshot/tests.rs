@@ -58,6 +58,14 @@ fn a_database_loaded_from_its_snapshot_gives_the_same_snapshot() {
 }
 
 #[test]
+fn an_excerpt_is_marked_as_partial_and_nothing_is_cut() {
+    let filter = SnapshotFilter { excerpts: [part()].into(), ..SnapshotFilter::default() };
+    let copy = loaded(&written(&full(), &filter));
+    assert!(copy.part(&part()).expect("an answer").expect("a part").is_partial);
+    assert_eq!(looked_up(&copy, "a"), looked_up(&full(), "a"));
+}
+
+#[test]
 fn a_filter_keeps_what_it_names_and_its_facts() {
     let filter = SnapshotFilter {
         packages: [(Ecosystem::Deb, "a".to_owned())].into(),
