@@ -10,8 +10,13 @@ use std::process::{Command, Stdio};
 use crate::step::{self, Tally};
 
 /// Debian packages whose programs the tests call, with one program of each to look for.
-const PACKAGES: &[(&str, &str)] =
-    &[("rpm", "rpm"), ("time", "time"), ("zstd", "zstd"), ("binutils", "readelf")];
+const PACKAGES: &[(&str, &str)] = &[
+    ("rpm", "rpm"),
+    ("sqlite3", "sqlite3"),
+    ("time", "time"),
+    ("zstd", "zstd"),
+    ("binutils", "readelf"),
+];
 
 /// The version of cargo-deny that reads our `deny.toml`.
 const CARGO_DENY_VERSION: &str = "0.20.2";
