@@ -15,6 +15,7 @@ use std::ops::Deref;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 
 use crate::FeedError;
+use crate::json_value::ValueEnd;
 
 /// How long the name of a top-level member may be, in bytes: package names and CVE ids are far
 /// shorter, and a name is held in memory.
@@ -100,9 +101,8 @@ struct Cutter {
     value: Vec<u8>,
     limit: usize,
     is_too_long: bool,
-    depth: usize,
-    in_string: bool,
-    is_escaped: bool,
+    end: ValueEnd,
+    is_key_escaped: bool,
     is_after_comma: bool,
 }
 
@@ -114,9 +114,8 @@ impl Cutter {
             value: Vec::new(),
             limit,
             is_too_long: false,
-            depth: 0,
-            in_string: false,
-            is_escaped: false,
+            end: ValueEnd::default(),
+            is_key_escaped: false,
             is_after_comma: false,
         }
     }
@@ -130,7 +129,7 @@ impl Cutter {
         while let Some((&byte, after)) = rest.split_first() {
             match self.place {
                 Place::Value => {
-                    let length = self.value_length(rest);
+                    let length = self.end.length(rest, |byte| matches!(byte, b'}' | b','));
                     let (part, tail) = rest.split_at(length);
                     self.keep(part);
                     rest = tail;
@@ -164,45 +163,21 @@ impl Cutter {
     }
 
     fn key_byte(&mut self, byte: u8) -> Result<(), &'static str> {
-        if self.is_escaped {
-            self.is_escaped = false;
+        if self.is_key_escaped {
+            self.is_key_escaped = false;
         } else if byte == b'"' {
             self.place = Place::Colon;
             self.value.clear();
             self.is_too_long = false;
             return Ok(());
         } else if byte == b'\\' {
-            self.is_escaped = true;
+            self.is_key_escaped = true;
         }
         if self.key.len() == KEY_BYTES_MAX {
             return Err("a member's name is longer than 1024 bytes");
         }
         self.key.push(byte);
         Ok(())
-    }
-
-    /// How many bytes of `rest` belong to the value; all, if its end is not among them.
-    fn value_length(&mut self, rest: &[u8]) -> usize {
-        for (index, &byte) in rest.iter().enumerate() {
-            if self.in_string {
-                if self.is_escaped {
-                    self.is_escaped = false;
-                } else if byte == b'"' {
-                    self.in_string = false;
-                } else if byte == b'\\' {
-                    self.is_escaped = true;
-                }
-                continue;
-            }
-            match byte {
-                b'"' => self.in_string = true,
-                b'{' | b'[' => self.depth += 1,
-                b'}' | b']' if self.depth > 0 => self.depth -= 1,
-                b'}' | b',' if self.depth == 0 => return index,
-                _ => {}
-            }
-        }
-        rest.len()
     }
 
     fn keep(&mut self, part: &[u8]) {

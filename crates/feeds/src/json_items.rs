@@ -8,6 +8,7 @@
 use std::io::BufRead;
 
 use crate::FeedError;
+use crate::json_value::ValueEnd;
 
 /// How long a member beside the list may be to be given, in bytes; they are versions and dates.
 const MEMBER_BYTES_MAX: usize = 4096;
@@ -79,9 +80,7 @@ struct Cutter<'a> {
     has_list: bool,
     key: Vec<u8>,
     kept: Kept,
-    depth: usize,
-    in_string: bool,
-    is_escaped: bool,
+    end: ValueEnd,
 }
 
 /// The text of the present member or item, up to a limit.
@@ -101,9 +100,7 @@ impl<'a> Cutter<'a> {
             has_list: false,
             key: Vec::new(),
             kept: Kept::default(),
-            depth: 0,
-            in_string: false,
-            is_escaped: false,
+            end: ValueEnd::default(),
         }
     }
 
@@ -111,7 +108,8 @@ impl<'a> Cutter<'a> {
         let mut rest = chunk;
         while let Some((&byte, after)) = rest.split_first() {
             if matches!(self.place, Place::Value | Place::Item) {
-                let (part, tail) = rest.split_at(self.value_length(rest));
+                let length = self.end.length(rest, |byte| matches!(byte, b'}' | b']' | b','));
+                let (part, tail) = rest.split_at(length);
                 self.kept.add(part);
                 rest = tail;
                 if let Some((&end, tail)) = rest.split_first() {
@@ -152,7 +150,7 @@ impl<'a> Cutter<'a> {
                 self.kept.start(self.item_limit);
                 self.kept.add(&[byte]);
                 self.place = Place::Item;
-                self.first_byte(byte);
+                self.end.first_byte(byte);
             }
             Place::Before => return Err("not a JSON object"),
             Place::KeyOrEnd => return Err("a member's name does not begin with a quote"),
@@ -176,15 +174,6 @@ impl<'a> Cutter<'a> {
         false
     }
 
-    /// Counts the first byte of an item, which was taken already.
-    fn first_byte(&mut self, byte: u8) {
-        match byte {
-            b'"' => self.in_string = true,
-            b'{' | b'[' => self.depth += 1,
-            _ => {}
-        }
-    }
-
     fn key_byte(&mut self, byte: u8) -> Result<(), &'static str> {
         match byte {
             b'"' => self.place = Place::Colon,
@@ -193,30 +182,6 @@ impl<'a> Cutter<'a> {
             _ => self.key.push(byte),
         }
         Ok(())
-    }
-
-    /// How many bytes of `rest` belong to the value; all, if its end is not among them.
-    fn value_length(&mut self, rest: &[u8]) -> usize {
-        for (index, &byte) in rest.iter().enumerate() {
-            if self.in_string {
-                if self.is_escaped {
-                    self.is_escaped = false;
-                } else if byte == b'"' {
-                    self.in_string = false;
-                } else if byte == b'\\' {
-                    self.is_escaped = true;
-                }
-                continue;
-            }
-            match byte {
-                b'"' => self.in_string = true,
-                b'{' | b'[' => self.depth += 1,
-                b'}' | b']' if self.depth > 0 => self.depth -= 1,
-                b'}' | b']' | b',' if self.depth == 0 => return index,
-                _ => {}
-            }
-        }
-        rest.len()
     }
 
     fn give(&mut self, each: &mut dyn FnMut(Piece<'_>)) -> Result<(), &'static str> {

@@ -13,6 +13,7 @@ mod debian;
 mod epss;
 mod json;
 mod json_items;
+mod json_value;
 mod kev;
 mod nvd;
 mod osv;
