@@ -120,7 +120,7 @@ fn covering(
     database: &Database,
 ) -> Result<BTreeMap<Scope, Vec<PartId>>, StoreError> {
     let mut covering = BTreeMap::new();
-    let packages = report.packages.iter().filter(|package| hit::is_matched(package));
+    let packages = report.packages.iter().filter(|package| package.is_matched());
     let ecosystems: BTreeSet<_> = packages.map(|package| package.ecosystem).collect();
     for ecosystem in ecosystems {
         for scope in coverage::scopes(ecosystem, report.distro.as_ref()) {

@@ -4,8 +4,6 @@ use std::collections::BTreeMap;
 
 use pratique_model::{Distro, Ecosystem, IndexReport, Package, Release, Unassessed};
 
-use crate::hit::is_matched;
-
 /// The releases under which a distribution's packages are looked up: its own, and that of the
 /// distribution whose packages it ships unchanged (Chainguard's images are made of Wolfi's).
 pub(crate) fn releases(distro: &Distro) -> Vec<Release> {
@@ -52,7 +50,7 @@ pub(crate) fn unassessed(
     is_named: impl Fn(&Package) -> bool,
 ) -> Vec<Unassessed> {
     let mut packages: BTreeMap<Ecosystem, Vec<&Package>> = BTreeMap::new();
-    for package in report.packages.iter().filter(|package| is_matched(package)) {
+    for package in report.packages.iter().filter(|package| package.is_matched()) {
         packages.entry(package.ecosystem).or_default().push(package);
     }
     let mut unassessed = Vec::new();

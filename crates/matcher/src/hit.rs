@@ -6,16 +6,13 @@
 
 use std::collections::HashMap;
 
-use pratique_model::{Ecosystem, IndexReport, Package, Suppression};
+use pratique_model::{IndexReport, Package, Suppression};
 
 use pratique_store::StoredAffected;
 
 use crate::installed::Installed;
 use crate::suppression;
-use crate::verdict::{Doubt, Exemption, Proof, Verdict, lookup_name, verdict};
-
-/// A key that an rpm database lists among its packages; it is no software.
-const RPM_PUBLIC_KEY: &str = "gpg-pubkey";
+use crate::verdict::{Doubt, Exemption, Proof, Verdict, verdict};
 
 /// A package to be looked up.
 #[derive(Debug)]
@@ -63,23 +60,16 @@ impl<'a> Outcome<'a> {
     }
 }
 
-/// Whether a package is looked up at all: not what a distro package owns, whose advisories cover
-/// it, and not the public keys in an rpm database.
-pub(crate) fn is_matched(package: &Package) -> bool {
-    package.owned_by.is_none()
-        && !(package.ecosystem == Ecosystem::Rpm && package.name == RPM_PUBLIC_KEY)
-}
-
 /// The packages to be looked up, without those that would say the same as an earlier one.
 pub(crate) fn subjects(report: &IndexReport) -> Vec<Subject<'_>> {
     let mut rows: HashMap<_, usize> = HashMap::with_capacity(report.packages.len());
     let mut seen = std::collections::HashSet::with_capacity(report.packages.len());
     let mut subjects = Vec::with_capacity(report.packages.len());
     for (package_index, package) in report.packages.iter().enumerate() {
-        if !is_matched(package) {
+        if !package.is_matched() {
             continue;
         }
-        let url = (package.ecosystem, lookup_name(package), &package.version, &package.arch);
+        let url = (package.ecosystem, package.lookup_name(), &package.version, &package.arch);
         let package_index = *rows.entry(url).or_insert(package_index);
         if seen.insert((package_index, &package.source, &package.module, &package.built_for)) {
             subjects.push(Subject { package_index, installed: Installed::new(package) });
@@ -90,7 +80,7 @@ pub(crate) fn subjects(report: &IndexReport) -> Vec<Subject<'_>> {
 
 /// The names under which a package may be spoken of: its own, and its source package's.
 pub(crate) fn names(package: &Package) -> impl Iterator<Item = std::borrow::Cow<'_, str>> {
-    let own = lookup_name(package);
+    let own = package.lookup_name();
     let source = package.source.as_ref().map(|source| std::borrow::Cow::from(&*source.name));
     let source = source.filter(|source| *source != own);
     std::iter::once(own).chain(source)

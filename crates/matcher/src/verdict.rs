@@ -132,27 +132,7 @@ fn side<'a, 'b>(installed: &'b Installed<'a>, affected: &Affected) -> Option<&'b
 
 /// Whether a package's name is `name`, which is written as feeds write names of its ecosystem.
 fn is_named(package: &Package, name: &str) -> bool {
-    package.name == name || *lookup_name(package) == *name
-}
-
-/// The name under which feeds speak of a package: PyPI by PEP 503, NuGet and Composer in lower
-/// case, all others as they are (Go module paths are case-sensitive).
-pub(crate) fn lookup_name(package: &Package) -> std::borrow::Cow<'_, str> {
-    match package.ecosystem {
-        Ecosystem::Pypi => {
-            let mut normal = String::with_capacity(package.name.len());
-            for letter in package.name.chars() {
-                if !matches!(letter, '-' | '_' | '.') {
-                    normal.extend(letter.to_lowercase());
-                } else if !normal.ends_with('-') {
-                    normal.push('-');
-                }
-            }
-            normal.into()
-        }
-        Ecosystem::Nuget | Ecosystem::Composer => package.name.to_lowercase().into(),
-        _ => (&*package.name).into(),
-    }
+    package.name == name || *package.lookup_name() == *name
 }
 
 fn stream(package: &Package, wanted: Option<&str>) -> Stream {

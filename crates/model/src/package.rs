@@ -1,6 +1,11 @@
 //! A package found in an image.
 
+use std::borrow::Cow;
+
 use crate::{DiffId, Distro, Ecosystem, Purl};
+
+/// A key that an rpm database lists among its packages; it is no software.
+const RPM_PUBLIC_KEY: &str = "gpg-pubkey";
 
 /// The source package that a binary package was built from.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -63,5 +68,74 @@ impl Package {
     /// The source package's version, or the package's own where there is none.
     pub fn source_version(&self) -> &str {
         self.source.as_ref().map_or(&*self.version, |source| &*source.version)
+    }
+
+    /// The name under which feeds speak of it: PyPI by PEP 503, NuGet and Composer in lower case,
+    /// all others as they are (Go module paths are case-sensitive).
+    pub fn lookup_name(&self) -> Cow<'_, str> {
+        match self.ecosystem {
+            Ecosystem::Pypi => {
+                let mut normal = String::with_capacity(self.name.len());
+                for letter in self.name.chars() {
+                    if !matches!(letter, '-' | '_' | '.') {
+                        normal.extend(letter.to_lowercase());
+                    } else if !normal.ends_with('-') {
+                        normal.push('-');
+                    }
+                }
+                normal.into()
+            }
+            Ecosystem::Nuget | Ecosystem::Composer => self.name.to_lowercase().into(),
+            _ => (&*self.name).into(),
+        }
+    }
+
+    /// Whether it is held against advisories at all: not what a distro package owns, whose
+    /// advisories cover it, and not the public keys in an rpm database.
+    pub fn is_matched(&self) -> bool {
+        self.owned_by.is_none()
+            && !(self.ecosystem == Ecosystem::Rpm && self.name == RPM_PUBLIC_KEY)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn package(ecosystem: Ecosystem, name: &str) -> Package {
+        Package {
+            ecosystem,
+            name: name.to_owned(),
+            version: "1".to_owned(),
+            arch: None,
+            source: None,
+            module: None,
+            vendor: None,
+            layer: None,
+            paths: Vec::new(),
+            owned_by: None,
+            built_for: None,
+            cataloger: "test",
+        }
+    }
+
+    #[test]
+    fn names_are_looked_up_as_feeds_write_them() {
+        for (ecosystem, name, expected) in [
+            (Ecosystem::Pypi, "Zope.Interface__x", "zope-interface-x"),
+            (Ecosystem::Nuget, "Newtonsoft.Json", "newtonsoft.json"),
+            (Ecosystem::Golang, "github.com/BurntSushi/toml", "github.com/BurntSushi/toml"),
+        ] {
+            assert_eq!(package(ecosystem, name).lookup_name(), expected);
+        }
+    }
+
+    #[test]
+    fn keys_and_owned_packages_are_not_matched() {
+        assert!(package(Ecosystem::Rpm, "bash").is_matched());
+        assert!(package(Ecosystem::Deb, "gpg-pubkey").is_matched());
+        assert!(!package(Ecosystem::Rpm, "gpg-pubkey").is_matched());
+        let owned_by = Some("python3-six".to_owned());
+        assert!(!Package { owned_by, ..package(Ecosystem::Pypi, "six") }.is_matched());
     }
 }
