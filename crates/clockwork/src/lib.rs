@@ -1,4 +1,5 @@
-//! Time as the other crates see it: the wall clock, and how long to wait after a failure.
+//! Time as the other crates see it: the wall clock, how long to wait after a failure, and locks
+//! that expire.
 //!
 //! Nothing here sleeps or spawns. Durations are measured with tokio's time by whoever waits;
 //! `Instant::now` and `SystemTime::now` are banned outside this crate, so that everything that
@@ -6,6 +7,7 @@
 
 mod backoff;
 mod clock;
+pub mod lease;
 mod random;
 
 pub use backoff::{Backoff, BackoffError};
