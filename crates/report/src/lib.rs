@@ -6,6 +6,7 @@
 //! way, so that it can neither move a terminal's cursor nor start a formula in a spreadsheet.
 
 mod answer;
+mod counted;
 mod csv;
 mod escape;
 mod explain;
@@ -17,6 +18,7 @@ mod sbom;
 mod table;
 
 pub use answer::{Answer, Options, Summary};
+pub use counted::counted;
 pub use explain::explain;
 pub use format::{Format, render};
 pub use sbom::{SBOM_BYTES_MAX, SbomError, parse_report, parse_sbom};

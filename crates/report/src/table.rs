@@ -8,7 +8,7 @@ use std::io::{self, Write};
 use pratique_model::{DataPart, Finding, Severity, Status, Suppression};
 
 use crate::escape::for_terminal;
-use crate::{Answer, Summary};
+use crate::{Answer, Summary, counted};
 
 const HEADINGS: [&str; 8] =
     ["PACKAGE", "INSTALLED", "FIXED", "ID", "SEVERITY", "EPSS", "KEV", "RISK"];
@@ -65,10 +65,10 @@ fn heading(answer: &Answer<'_>, out: &mut dyn Write) -> io::Result<()> {
         report.target.platform.as_ref().map_or_else(String::new, |one| format!(", {one}"));
     writeln!(
         out,
-        "{}: {}{platform}, {} packages\n",
+        "{}: {}{platform}, {}\n",
         for_terminal(answer.reference()),
         for_terminal(&distro),
-        report.packages.len()
+        counted(report.packages.len(), "package")
     )
 }
 
@@ -238,8 +238,8 @@ fn gaps(answer: &Answer<'_>, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "No distribution is named in the image: only language packages are matched")?;
     }
     for gap in &answer.assessment.unassessed {
-        let (count, ecosystem) = (gap.package_count, gap.ecosystem);
-        writeln!(out, "Not assessed: {count} {ecosystem} packages: {}", for_terminal(&gap.why))?;
+        let packages = counted(gap.package_count, &format!("{} package", gap.ecosystem));
+        writeln!(out, "Not assessed: {packages}: {}", for_terminal(&gap.why))?;
     }
     if let (Some(date), Some(distro)) = (answer.assessment.end_of_life, &report.distro) {
         let release = distro.release();

@@ -15,7 +15,7 @@ use pratique_image::OpenOptions;
 use pratique_image::build::{ArchiveBuilder, Compression, ImageBuilder, LayerBuilder};
 use pratique_matcher::Options as MatchOptions;
 use pratique_model::{Assessment, IndexReport, Platform, Unassessed};
-use pratique_report::{Answer, Format, Options as ReportOptions, Summary};
+use pratique_report::{Answer, Format, Options as ReportOptions, Summary, counted};
 use pratique_scan::ScanOptions;
 use pratique_store::Database;
 
@@ -176,7 +176,7 @@ fn scan_host(database: &Database, now: Timestamp) -> Result<(), Failure> {
     say!("\n   What the bundled data cannot assess here:");
     for unassessed in &assessment.unassessed {
         let Unassessed { ecosystem, package_count, why, .. } = unassessed;
-        say!("   - {package_count} {ecosystem} packages: {why}");
+        say!("   - {}: {why}", counted(*package_count, &format!("{ecosystem} package")));
     }
     if assessment.unassessed.is_empty() {
         say!(

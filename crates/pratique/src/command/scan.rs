@@ -14,7 +14,7 @@ use jiff::{SignedDuration, Timestamp};
 use pratique_clockwork::Clock;
 use pratique_matcher::{Filters, Options as MatchOptions};
 use pratique_model::{Assessment, IndexReport};
-use pratique_report::{Answer, Options as ReportOptions};
+use pratique_report::{Answer, Options as ReportOptions, counted};
 
 use crate::args::ScanArguments;
 use crate::data::{Data, Place};
@@ -125,10 +125,10 @@ fn explain(
 
 /// What stands behind "no finding": how much was looked at.
 fn absence(report: &IndexReport, assessment: &Assessment) -> String {
-    let packages = report.packages.len();
+    let packages = counted(report.packages.len(), "package");
     let unassessed: usize = assessment.unassessed.iter().map(|one| one.package_count).sum();
-    let findings = assessment.findings.len() + assessment.suppressed.len();
-    format!("{packages} packages, {findings} findings, {unassessed} packages not assessed")
+    let findings = counted(assessment.findings.len() + assessment.suppressed.len(), "finding");
+    format!("{packages}, {findings}, {} not assessed", counted(unassessed, "package"))
 }
 
 fn report_options(arguments: &ScanArguments, now: Timestamp) -> ReportOptions {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use pratique_model::{Assessment, IndexReport};
+use pratique_report::counted;
 
 use crate::args::{FailOn, ScanArguments};
 use crate::exit::Exit;
@@ -23,8 +24,8 @@ pub(super) fn apply(
             .push((Exit::Failed, format!("the scan is partial, {count} named, first: {first}")));
     }
     for unassessed in &assessment.unassessed {
-        let count = unassessed.package_count;
-        applying.push((Exit::Data, format!("{count} packages not assessed: {}", unassessed.why)));
+        let packages = counted(unassessed.package_count, "package");
+        applying.push((Exit::Data, format!("{packages} not assessed: {}", unassessed.why)));
     }
     if let Some(max) = arguments.max_data_age {
         applying.extend(too_old(assessment, max, now).map(|line| (Exit::Data, line)));
@@ -32,7 +33,10 @@ pub(super) fn apply(
     if let Some(fail_on) = arguments.fail_on {
         let count = assessment.findings.iter().filter(|finding| reaches(finding, fail_on)).count();
         if count > 0 {
-            applying.push((Exit::Findings, format!("{count} findings at or above --fail-on")));
+            applying.push((
+                Exit::Findings,
+                format!("{} at or above --fail-on", counted(count, "finding")),
+            ));
         }
     }
     if arguments.fail_on_eol
