@@ -104,6 +104,7 @@ pub fn parse_sbom(document: &[u8], name: &str) -> Result<IndexReport, SbomError>
 /// # Errors
 /// [`SbomError`], also for documents of another form.
 pub fn parse_report(document: &[u8]) -> Result<IndexReport, SbomError> {
+    let document = document.strip_prefix(b"\xef\xbb\xbf").unwrap_or(document);
     let head: Head = serde_json::from_slice(document).map_err(SbomError::Json)?;
     match head.schema.as_ref().and_then(serde_json::Value::as_str) {
         Some(SCHEMA) => own::parse(document),

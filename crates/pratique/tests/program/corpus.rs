@@ -64,6 +64,48 @@ fn security_errata_on_el8_equal_the_expected_list() {
     assert_eq!(found, expected);
 }
 
+#[test]
+fn reports_of_real_images_are_read_back_as_they_were_written() {
+    let Some(corpus) = corpus() else { return };
+    let house = House::with_database();
+    let db = house.db();
+    let entries = fs::read_dir(corpus.join("images")).expect("the corpus has images");
+    let mut count = 0;
+    for entry in entries {
+        let image = entry.expect("readable").path();
+        if image.extension().is_none_or(|extension| extension != "tar") {
+            continue;
+        }
+        let flags = ["-o", "json", "--offline", "--db", &db, "--platform", "linux/amd64"];
+        let mut arguments = vec!["scan", image.to_str().expect("UTF-8")];
+        arguments.extend(flags);
+        // Most distributions are not in this database; the report is written all the same.
+        let written = house.run(&arguments).stdout;
+        let again = house.run_with_input(
+            &["scan", "sbom:-", "-o", "json", "--offline", "--db", &db],
+            written.as_bytes(),
+        );
+        let written: serde_json::Value = serde_json::from_str(&written).expect("a report");
+        let again = again.json();
+        assert!(written["packages"].as_array().is_some_and(|list| !list.is_empty()), "{image:?}");
+        for field in ["target", "distro", "partial", "unassessed", "findings", "suppressed"] {
+            assert_eq!(again[field], written[field], "{image:?}: {field}");
+        }
+        assert_eq!(without_cataloger(&again), without_cataloger(&written), "{image:?}");
+        count += 1;
+    }
+    assert!(count > 10, "the corpus has lost its images");
+}
+
+/// The packages of a report; read from a report, they have that for their cataloger.
+fn without_cataloger(report: &serde_json::Value) -> Vec<serde_json::Value> {
+    let mut packages = report["packages"].as_array().expect("a list").clone();
+    for package in &mut packages {
+        package.as_object_mut().expect("an object").remove("cataloger");
+    }
+    packages
+}
+
 /// (id, package name, fixed version) of every finding shown.
 fn findings(house: &House, corpus: &Path, image: &str, platform: &str) -> BTreeSet<[String; 3]> {
     let target = corpus.join(format!("images/{image}.oci.tar")).display().to_string();

@@ -1,4 +1,10 @@
-//! Our own JSON report, read back.
+//! Our own JSON report, read back: the inventory alone, since what was found wrong with it is to be
+//! judged anew.
+//!
+//! Fields that a later version 1 added are passed over; those of the inventory must be what they
+//! were written from, or the document is refused with the place named. What the program never
+//! writes, an empty name or a text without end, is refused too: whoever keeps inventories indexes
+//! these texts.
 
 use std::fmt::Display;
 use std::str::FromStr;
@@ -8,6 +14,13 @@ use serde::Deserialize;
 use pratique_model::{DiffId, Distro, IndexReport, Package, Partial, SourcePackage, Target};
 
 use super::{CATALOGER, SbomError, sorted};
+
+/// How long a name or version may be, in bytes: the longest that a scan makes is the path of an
+/// archive's member, which zip limits to this.
+const TEXT_BYTES_MAX: usize = u16::MAX as usize;
+
+/// How many packages an image may have; five times what one layer may bring.
+const PACKAGES_MAX: usize = 1_000_000;
 
 #[derive(Deserialize)]
 struct WireReport {
@@ -76,9 +89,12 @@ struct WirePartial {
 
 /// Reads a document whose schema is known to be ours.
 pub(super) fn parse(document: &[u8]) -> Result<IndexReport, SbomError> {
-    let wire: WireReport = serde_json::from_slice(document).map_err(|error| {
-        SbomError::Content { place: "report".to_owned(), problem: error.to_string() }
-    })?;
+    let wire: WireReport =
+        serde_json::from_slice(document).map_err(|error| content("report", error.to_string()))?;
+    if wire.packages.len() > PACKAGES_MAX {
+        let count = wire.packages.len();
+        return Err(content("packages", format!("{count}, more than {PACKAGES_MAX}")));
+    }
     let mut packages = Vec::with_capacity(wire.packages.len());
     for (index, package) in wire.packages.into_iter().enumerate() {
         packages.push(read_package(package, index)?);
@@ -88,6 +104,7 @@ pub(super) fn parse(document: &[u8]) -> Result<IndexReport, SbomError> {
         let layer = read_text(one.layer, || format!("partial[{index}].layer"))?;
         partial.push(Partial { layer, path: one.path, problem: one.problem });
     }
+    partial.sort();
     Ok(IndexReport {
         target: read_target(wire.target)?,
         distro: read_distro(wire.distro)?,
@@ -104,8 +121,21 @@ where
 {
     match text.map(|text| text.parse::<T>()).transpose() {
         Ok(parsed) => Ok(parsed),
-        Err(error) => Err(SbomError::Content { place: place(), problem: error.to_string() }),
+        Err(error) => Err(content(place(), error.to_string())),
     }
+}
+
+fn content(place: impl Into<String>, problem: String) -> SbomError {
+    SbomError::Content { place: place.into(), problem }
+}
+
+/// Refuses a name or version that cannot be one.
+fn check_text(text: &str, place: impl Fn() -> String) -> Result<(), SbomError> {
+    if text.len() > TEXT_BYTES_MAX {
+        let length = text.len();
+        return Err(content(place(), format!("{length} bytes, more than {TEXT_BYTES_MAX}")));
+    }
+    Ok(())
 }
 
 fn read_target(target: WireTarget) -> Result<Target, SbomError> {
@@ -138,10 +168,18 @@ fn read_distro(distro: WireDistro) -> Result<Option<Distro>, SbomError> {
 }
 
 fn read_package(package: WirePackage, index: usize) -> Result<Package, SbomError> {
-    let ecosystem = package.kind.parse().map_err(|error| SbomError::Content {
-        place: format!("packages[{index}].type"),
-        problem: format!("{error}"),
+    let place = |field: &str| format!("packages[{index}].{field}");
+    let ecosystem = package.kind.parse().map_err(|error: pratique_model::UnknownEcosystem| {
+        content(place("type"), error.to_string())
     })?;
+    if package.name.is_empty() {
+        return Err(content(place("name"), "it is empty".to_owned()));
+    }
+    check_text(&package.name, || place("name"))?;
+    check_text(&package.version, || place("version"))?;
+    for text in [&package.source.name, &package.source.version].into_iter().flatten() {
+        check_text(text, || place("source"))?;
+    }
     let source = match (package.source.name, package.source.version) {
         (Some(name), version) => {
             let version = version.unwrap_or_else(|| package.version.clone());
@@ -157,7 +195,7 @@ fn read_package(package: WirePackage, index: usize) -> Result<Package, SbomError
         source,
         module: package.module,
         vendor: package.vendor,
-        layer: read_text(package.layer, || format!("packages[{index}].layer"))?,
+        layer: read_text(package.layer, || place("layer"))?,
         paths: package.paths,
         owned_by: package.owned_by,
         built_for: package.built_for,

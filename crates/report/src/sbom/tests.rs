@@ -237,3 +237,47 @@ fn only_our_own_report_is_read_back() {
     let error = parse_report(br#"{"bomFormat": "CycloneDX"}"#).expect_err("not our own");
     assert!(error.to_string().starts_with("the document is JSON without `schema`"), "{error}");
 }
+
+/// A report of one package with `field` replaced, as our own JSON.
+fn own_report(field: &str, value: serde_json::Value) -> Vec<u8> {
+    let mut report = serde_json::json!({
+        "schema": "pratique.report/1",
+        "target": {"reference": "a", "digest": null, "platform": null, "source": "dir"},
+        "distro": {"id": null, "version": null, "codename": null, "eol": null},
+        "packages": [{
+            "purl": "pkg:npm/ms@1", "type": "npm", "name": "ms", "version": "1", "arch": null,
+            "source": {"name": null, "version": null}, "layer": null, "paths": ["/a"],
+            "owned_by": null,
+        }],
+    });
+    *report.pointer_mut(field).expect("the field is there") = value;
+    report.to_string().into_bytes()
+}
+
+#[test]
+fn an_inventory_without_findings_is_a_report_too() {
+    let report = own_report("/target/reference", "b".into());
+    let read = parse_report(&report).expect("findings are not needed");
+    assert_eq!((read.packages.len(), &*read.target.reference), (1, "b"));
+    let marked = [b"\xef\xbb\xbf", &*report].concat();
+    assert_eq!(parse_report(&marked).expect("a byte order mark is no fault"), read);
+}
+
+#[test]
+fn what_no_scan_writes_is_refused_with_its_place() {
+    let long = "x".repeat(70_000);
+    for (field, value, message) in [
+        ("/schema", "pratique.report/9".into(), "the document is of schema pratique.report/9; "),
+        ("/packages/0/type", "nmp".into(), "packages[0].type: unknown ecosystem: \"nmp\""),
+        ("/packages/0/name", "".into(), "packages[0].name: it is empty"),
+        ("/packages/0/name", long.clone().into(), "packages[0].name: 70000 bytes, more than"),
+        ("/packages/0/version", long.into(), "packages[0].version: 70000 bytes, more than"),
+        ("/packages/0/layer", "sha256:12".into(), "packages[0].layer: "),
+        ("/packages/0/paths", serde_json::Value::Null, "report: invalid type: null, expected "),
+        ("/target/digest", "latest".into(), "target.digest: "),
+        ("/distro", serde_json::Value::Null, "report: invalid type: null, expected "),
+    ] {
+        let error = parse_report(&own_report(field, value)).expect_err(field).to_string();
+        assert!(error.starts_with(message), "{field}: {error}");
+    }
+}
