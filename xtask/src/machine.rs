@@ -4,6 +4,7 @@
 //! nothing is installed: the one command to run is printed instead.
 
 use std::env;
+use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
@@ -16,7 +17,16 @@ const PACKAGES: &[(&str, &str)] = &[
     ("time", "time"),
     ("zstd", "zstd"),
     ("binutils", "readelf"),
+    ("postgresql", "initdb"),
+    ("prometheus", "promtool"),
 ];
+
+/// Components whose absence is a failure once [`install`] has run, as `PRATIQUE_REQUIRE` names
+/// them.
+pub(crate) const REQUIRED: &str = "postgres,promtool";
+
+/// Where Debian keeps the programs of PostgreSQL, in a folder for each version.
+const POSTGRESQL: &str = "/usr/lib/postgresql";
 
 /// The version of cargo-deny that reads our `deny.toml`.
 const CARGO_DENY_VERSION: &str = "0.20.2";
@@ -25,7 +35,7 @@ const CARGO_DENY_VERSION: &str = "0.20.2";
 pub(crate) fn install() -> Tally {
     let missing: Vec<&str> = PACKAGES
         .iter()
-        .filter(|(_, program)| !is_in_path(program))
+        .filter(|(_, program)| !is_in_path(program) && !is_of_postgresql(program))
         .map(|(package, _)| *package)
         .collect();
     if missing.is_empty() {
@@ -71,6 +81,11 @@ pub(crate) fn component_cache() -> PathBuf {
 pub(crate) fn is_in_path(program: &str) -> bool {
     let path = env::var_os("PATH").unwrap_or_default();
     env::split_paths(&path).any(|folder| folder.join(program).is_file())
+}
+
+fn is_of_postgresql(program: &str) -> bool {
+    let versions = fs::read_dir(POSTGRESQL).into_iter().flatten().flatten();
+    versions.into_iter().any(|version| version.path().join("bin").join(program).is_file())
 }
 
 fn effective_user_is_root() -> bool {

@@ -1,5 +1,6 @@
 //! `cargo xtask test`, which is all that CI calls, and `cargo xtask quick`.
 
+use std::env;
 use std::path::Path;
 use std::process::Command;
 
@@ -20,10 +21,12 @@ pub(crate) fn run(root: &Path, flags: &[&str]) -> Result<(), String> {
     }
     tally.add(formatting(root));
     tally.add(lints(root));
-    tally.add(step::tests(
-        "tests",
-        cargo(root).args(["test", "--workspace", "--no-fail-fast", "--quiet"]),
-    ));
+    let mut tests = cargo(root);
+    tests.args(["test", "--workspace", "--no-fail-fast", "--quiet"]);
+    if is_installing && env::var_os("PRATIQUE_REQUIRE").is_none() {
+        tests.env("PRATIQUE_REQUIRE", machine::REQUIRED);
+    }
+    tally.add(step::tests("tests", &mut tests));
     tally.add(documentation(root));
     tally.add(generated_pages(root));
     if is_installing {

@@ -98,11 +98,7 @@ impl LeaseTimes {
 
 impl Default for LeaseTimes {
     fn default() -> Self {
-        Self {
-            ttl: Self::TTL,
-            renew_every: Self::RENEW_EVERY,
-            give_up_after: Self::GIVE_UP_AFTER,
-        }
+        Self { ttl: Self::TTL, renew_every: Self::RENEW_EVERY, give_up_after: Self::GIVE_UP_AFTER }
     }
 }
 

@@ -1,6 +1,8 @@
 //! What tests of several crates need and no crate ships.
 
+pub mod component;
 mod feed_server;
 pub mod image;
+pub mod postgres;
 
 pub use feed_server::{FeedServer, Request, ScriptedAnswer};
