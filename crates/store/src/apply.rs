@@ -111,10 +111,9 @@ impl Database {
         options: &CommitOptions,
     ) -> Result<Applied, StoreError> {
         let doing = "committing a part";
-        let tx = self
-            .connection
-            .transaction_with_behavior(TransactionBehavior::Immediate)
-            .doing(doing)?;
+        let tx =
+            rusqlite::Transaction::new_unchecked(self.connection(), TransactionBehavior::Immediate)
+                .doing(doing)?;
         // Reading goes through the same connection, and so through this transaction.
         let number = part::ensure(&tx, staging.part())?;
         let before = part::state(&tx, staging.part())?;

@@ -1,8 +1,9 @@
-//! Opens the database.
+//! Opens the database, and bounds what belongs together.
 //!
-//! A database opened for writing holds the writer's lock as long as it lives. Reading needs no lock
-//! and never waits. A file in a folder that cannot be written to (a read-only mount) is read as it
-//! lies, since the usual companions of a SQLite file cannot be made there.
+//! Any number of processes may have it open for writing; they wait for one another for the length
+//! of a transaction. Reading needs no lock and never waits. A file in a folder that cannot be
+//! written to (a read-only mount) is read as it lies, since the usual companions of a SQLite file
+//! cannot be made there.
 
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
@@ -11,7 +12,9 @@ use std::time::Duration;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use crate::error::Doing as _;
-use crate::lock::WriterLock;
+use crate::session::postgres::{PostgresSession, Server};
+use crate::session::sqlite::SqliteSession;
+use crate::session::{Mode, Session};
 use crate::term::TermReader;
 use crate::{StoreError, schema};
 
@@ -30,24 +33,30 @@ const READER_CACHE_KIB: i64 = -16_384;
 const LOG_BYTES_KEPT: i64 = 16 << 20;
 
 /// How many prepared statements a connection keeps; it has fewer than this.
-const STATEMENTS_MAX: usize = 64;
+const STATEMENTS_MAX: usize = 256;
+
+/// How often a transaction is begun that meets the writes of others: each time one of them has got
+/// further.
+const TRIES_MAX: u32 = 10;
 
 /// For what a database is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
-    /// Any number of processes at a time; the file must exist.
+    /// Nothing is written; a file must exist.
     ReadOnly,
-    /// One process at a time; the file and its folder are made if they are missing.
+    /// A file and its folder are made if they are missing, and the schema is brought forward.
     ReadWrite,
 }
 
 /// An open database. Belongs to one thread at a time.
 pub struct Database {
-    pub(crate) connection: Connection,
+    /// All SQL goes through it.
+    pub(crate) session: Box<dyn Session>,
     pub(crate) terms: RefCell<TermReader>,
     access: Access,
     path: Option<PathBuf>,
-    _lock: Option<WriterLock>,
+    /// Where another connection comes from, with PostgreSQL.
+    server: Option<Server>,
 }
 
 /// Keeps a database at one state while it lives: everything read through that [`Database`] is of
@@ -62,7 +71,7 @@ impl Database {
     /// # Errors
     /// [`StoreError::Missing`], [`StoreError::Foreign`], [`StoreError::Newer`],
     /// [`StoreError::Older`], [`StoreError::Open`] say what is wrong with the file;
-    /// [`StoreError::Locked`] that another process writes, so that trying later helps.
+    /// [`StoreError::Locked`] that the schema is to be brought forward and another process writes.
     pub fn open(path: &Path, access: Access) -> Result<Self, StoreError> {
         match access {
             Access::ReadOnly => Self::open_reader(path),
@@ -75,9 +84,8 @@ impl Database {
     /// # Errors
     /// [`StoreError::Statement`] when there is no memory.
     pub fn in_memory() -> Result<Self, StoreError> {
-        let mut connection = Connection::open_in_memory().doing("opening")?;
-        schema::prepare(&mut connection, Path::new(":memory:"), true)?;
-        Self::with(connection, Access::ReadWrite, None, None)
+        let connection = Connection::open_in_memory().doing("opening")?;
+        Self::with(connection, Access::ReadWrite, None)
     }
 
     /// Where it lies; `None` in memory.
@@ -95,13 +103,46 @@ impl Database {
     /// # Errors
     /// [`StoreError::Statement`] when it is held already or the file cannot be read.
     pub fn hold(&self) -> Result<Hold<'_>, StoreError> {
-        self.connection.execute_batch("BEGIN DEFERRED").doing("holding a state")?;
-        let hold = Hold { database: self };
-        // SQLite takes the state at the first read, not at BEGIN.
-        self.connection
-            .query_row("SELECT count(*) FROM migration", [], |row| row.get::<_, i64>(0))
-            .doing("holding a state")?;
-        Ok(hold)
+        self.session.begin("holding a state", Mode::Read)?;
+        Ok(Hold { database: self })
+    }
+
+    /// Does several things as one: all of what `work` writes is kept, or nothing.
+    ///
+    /// `work` sees one state of everything and is done again, a few times, when it meets the
+    /// writes of somebody else; so it must not leave anything behind outside the database. Within
+    /// a transaction it is part of that one.
+    ///
+    /// # Errors
+    /// What `work` gives, and what [`StoreError`] knows of beginning and ending.
+    #[allow(dead_code, reason = "the tables move to it one after the other")]
+    pub(crate) fn in_transaction<T, E: From<StoreError>>(
+        &self,
+        doing: &'static str,
+        mut work: impl FnMut(&Self) -> Result<T, E>,
+    ) -> Result<T, E> {
+        self.require_writer()?;
+        if self.session.is_in_transaction() {
+            return work(self);
+        }
+        let mut tries = 1;
+        loop {
+            self.session.begin(doing, Mode::Write)?;
+            let result = match work(self) {
+                Ok(value) => self.session.commit(doing).map(|()| value).map_err(E::from),
+                Err(error) => {
+                    self.session.rollback();
+                    Err(error)
+                }
+            };
+            if result.is_err() {
+                self.terms.borrow_mut().clear();
+            }
+            if result.is_ok() || !self.session.has_conflict() || tries == TRIES_MAX {
+                return result;
+            }
+            tries += 1;
+        }
     }
 
     /// The size of the database in bytes, pages that are free for reuse included.
@@ -109,13 +150,16 @@ impl Database {
     /// # Errors
     /// [`StoreError::Statement`].
     pub fn size_bytes(&self) -> Result<u64, StoreError> {
-        let pragma = |name: &str| {
-            self.connection
-                .query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, u32>(0))
-                .map(u64::from)
-                .doing("measuring")
+        let sql = match self.server {
+            Some(_) => "SELECT pg_database_size(current_database())",
+            None => "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()",
         };
-        Ok(pragma("page_count")? * pragma("page_size")?)
+        self.session.one("measuring", sql, &[], |row| row.count(0))
+    }
+
+    /// The connection of a database that is known to be a SQLite file.
+    pub(crate) fn connection(&self) -> &Connection {
+        self.session.sqlite().expect("only SQLite is asked so")
     }
 
     pub(crate) fn require_writer(&self) -> Result<(), StoreError> {
@@ -133,11 +177,10 @@ impl Database {
                 source: Box::new(source),
             })?;
         }
-        let lock = WriterLock::take(path)?;
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
             | OpenFlags::SQLITE_OPEN_CREATE
             | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let mut connection = Connection::open_with_flags(path, flags).map_err(opening)?;
+        let connection = Connection::open_with_flags(path, flags).map_err(opening)?;
         connection.busy_timeout(BUSY_TIMEOUT).map_err(opening)?;
         // The first statement that reads the file tells whether it is one of SQLite's at all.
         connection.pragma_query_value(None, "schema_version", |_| Ok(())).map_err(opening)?;
@@ -145,8 +188,7 @@ impl Database {
         connection.pragma_update(None, "synchronous", "NORMAL").map_err(opening)?;
         connection.pragma_update(None, "cache_size", WRITER_CACHE_KIB).map_err(opening)?;
         connection.pragma_update(None, "journal_size_limit", LOG_BYTES_KEPT).map_err(opening)?;
-        schema::prepare(&mut connection, path, true)?;
-        Self::with(connection, Access::ReadWrite, Some(path), Some(lock))
+        Self::with(connection, Access::ReadWrite, Some(path))
     }
 
     fn open_reader(path: &Path) -> Result<Self, StoreError> {
@@ -170,35 +212,44 @@ impl Database {
             }
             opened => opened,
         };
-        let mut connection = opened.map_err(|source| schema::open_error(path, source))?;
-        schema::prepare(&mut connection, path, false)?;
-        Self::with(connection, Access::ReadOnly, Some(path), None)
+        let connection = opened.map_err(|source| schema::open_error(path, source))?;
+        Self::with(connection, Access::ReadOnly, Some(path))
     }
 
     fn with(
         connection: Connection,
         access: Access,
         path: Option<&Path>,
-        lock: Option<WriterLock>,
     ) -> Result<Self, StoreError> {
         connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
         // The driver turns these checks on. With them, every replaced advisory would have all of
         // the reverse index searched for its number; that rows point somewhere is tested instead.
         connection.pragma_update(None, "foreign_keys", false).doing("opening")?;
+        let path = path.map(Path::to_owned);
+        let session = SqliteSession::new(connection, path.clone());
+        let shown = path.as_deref().unwrap_or(Path::new(":memory:"));
+        schema::prepare(&session, shown, access == Access::ReadWrite)?;
+        let session = Box::new(session);
+        Ok(Self { session, terms: RefCell::default(), access, path, server: None })
+    }
+
+    /// Takes a connection to a server.
+    pub(crate) fn connect(server: &Server, access: Access) -> Result<Self, StoreError> {
+        let session = PostgresSession::open(server)?;
+        schema::prepare(&session, Path::new(server.shown()), access == Access::ReadWrite)?;
         Ok(Self {
-            connection,
+            session: Box::new(session),
             terms: RefCell::default(),
             access,
-            path: path.map(Path::to_owned),
-            _lock: lock,
+            path: None,
+            server: Some(server.clone()),
         })
     }
 }
 
 impl Drop for Hold<'_> {
     fn drop(&mut self) {
-        // It read only; if ending it fails, the connection is of no use and its next call says so.
-        let _ = self.database.connection.execute_batch("ROLLBACK");
+        self.database.session.rollback();
     }
 }
 

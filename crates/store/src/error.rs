@@ -1,6 +1,10 @@
 //! What can go wrong with the database.
 
+use std::error::Error as _;
+use std::io;
 use std::path::PathBuf;
+
+use rusqlite::ErrorCode;
 
 use pratique_model::PartId;
 
@@ -12,6 +16,24 @@ pub enum StoreError {
     Missing {
         /// Where it was expected.
         path: PathBuf,
+    },
+    /// The address of a server cannot be read.
+    #[error("address of a database: {address}")]
+    Address {
+        /// The address, without password.
+        address: String,
+        /// What is wrong with it.
+        #[source]
+        source: Cause,
+    },
+    /// The server cannot be reached or does not let us in.
+    #[error("database {address}: connecting")]
+    Connect {
+        /// The address, without password.
+        address: String,
+        /// What went wrong.
+        #[source]
+        source: Cause,
     },
     /// The file cannot be opened, read, or made.
     #[error("database {}: opening", .path.display())]
@@ -144,15 +166,9 @@ impl StoreError {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Locked { .. } => true,
-            Self::Statement { source, .. } | Self::Open { source, .. } => source
-                .downcast_ref::<rusqlite::Error>()
-                .and_then(rusqlite::Error::sqlite_error_code)
-                .is_some_and(|code| {
-                    matches!(
-                        code,
-                        rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DatabaseLocked
-                    )
-                }),
+            Self::Statement { source, .. }
+            | Self::Open { source, .. }
+            | Self::Connect { source, .. } => is_passing(&**source),
             _ => false,
         }
     }
@@ -160,6 +176,34 @@ impl StoreError {
     pub(crate) fn damaged(what: impl Into<String>) -> Self {
         Self::Damaged { what: what.into() }
     }
+}
+
+/// Whether a driver's error may be gone the next time.
+fn is_passing(cause: &(dyn std::error::Error + Send + Sync + 'static)) -> bool {
+    if let Some(error) = cause.downcast_ref::<rusqlite::Error>() {
+        let code = error.sqlite_error_code();
+        return matches!(code, Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked));
+    }
+    if let Some(error) = cause.downcast_ref::<tokio_postgres::Error>() {
+        return match error.code() {
+            Some(code) => is_passing_code(code.code()),
+            // Without an answer of the server: closed, unreachable, or in the middle of its start.
+            None => {
+                error.is_closed()
+                    || error.source().is_some_and(<dyn std::error::Error>::is::<io::Error>)
+            }
+        };
+    }
+    cause.is::<tokio::time::error::Elapsed>() || cause.is::<io::Error>()
+}
+
+/// Whether PostgreSQL's code (manual, appendix A) names something that passes: classes 08 lost
+/// connection, 40 conflict with another transaction, 53 no resources, 57 the operator or a limit of
+/// time; a lock not had in time; a transaction ended for its silence; a statement prepared before
+/// the schema was brought forward.
+fn is_passing_code(code: &str) -> bool {
+    ["08", "40", "53", "57"].iter().any(|class| code.starts_with(class))
+        || ["55P03", "25P03", "0A000"].contains(&code)
 }
 
 /// Says what was being done when the driver refused.

@@ -21,9 +21,9 @@ impl Database {
         limit: usize,
     ) -> Result<Vec<Change>, StoreError> {
         let doing = "reading changes";
-        let Some(number) = part::number_of(&self.connection, id)? else { return Ok(Vec::new()) };
+        let Some(number) = part::number_of(self.connection(), id)? else { return Ok(Vec::new()) };
         let mut statement = self
-            .connection
+            .connection()
             .prepare_cached(
                 "SELECT generation, at, kind, advisory.name, cve, scope, package, old, new \
                  FROM change LEFT JOIN advisory ON advisory.id = change.advisory \

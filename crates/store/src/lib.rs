@@ -23,8 +23,11 @@ mod read;
 mod record;
 mod schema;
 mod search;
+#[allow(dead_code, reason = "the tables move to it one after the other")]
+mod session;
 mod snapshot;
 mod stage;
+mod store;
 mod term;
 mod write;
 
@@ -37,3 +40,4 @@ pub use query::{AdvisoryKey, Facts, StoredAdvisory, StoredAffected, VendorSeveri
 pub use search::{StatedPackage, Statement};
 pub use snapshot::{SnapshotFilter, load_snapshot, write_snapshot};
 pub use stage::{KeptNote, Staging};
+pub use store::Store;

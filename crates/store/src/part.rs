@@ -65,7 +65,7 @@ impl Database {
             "SELECT {COLUMNS} FROM part JOIN source ON source.id = part.source \
              ORDER BY source.name, part.name"
         );
-        let mut statement = self.connection.prepare_cached(&sql).doing(doing)?;
+        let mut statement = self.connection().prepare_cached(&sql).doing(doing)?;
         let mut rows = statement.query([]).doing(doing)?;
         let mut parts = Vec::new();
         while let Some(row) = rows.next().doing(doing)? {
@@ -79,7 +79,7 @@ impl Database {
     /// # Errors
     /// [`StoreError::Statement`], [`StoreError::Damaged`].
     pub fn part(&self, id: &PartId) -> Result<Option<PartState>, StoreError> {
-        state(&self.connection, id)
+        state(self.connection(), id)
     }
 
     /// The remarks that were made when the part's present content was read, at most a hundred.
@@ -88,8 +88,8 @@ impl Database {
     /// [`StoreError::Statement`].
     pub fn notes(&self, id: &PartId) -> Result<Vec<KeptNote>, StoreError> {
         let doing = "reading the remarks of a part";
-        let Some(part) = number_of(&self.connection, id)? else { return Ok(Vec::new()) };
-        self.connection
+        let Some(part) = number_of(self.connection(), id)? else { return Ok(Vec::new()) };
+        self.connection()
             .prepare_cached(
                 "SELECT subject, text, is_quarantine FROM note WHERE part = ?1 ORDER BY ordinal",
             )
@@ -158,7 +158,7 @@ impl Database {
     ) -> Result<(), StoreError> {
         self.require_writer()?;
         let doing = "writing down an attempt";
-        let tx = self.connection.transaction().doing(doing)?;
+        let tx = self.connection().unchecked_transaction().doing(doing)?;
         let part = ensure(&tx, id)?;
         let now = now.as_microsecond();
         match error {

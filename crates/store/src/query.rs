@@ -76,7 +76,7 @@ impl Database {
     /// # Errors
     /// [`StoreError::Statement`].
     pub fn covered_releases(&self) -> Result<Vec<Release>, StoreError> {
-        self.connection
+        self.connection()
             .prepare_cached(
                 "SELECT DISTINCT \"release\" FROM scope JOIN coverage ON scope = id \
                  WHERE \"release\" <> '' AND (row_count > 0 OR is_declared) ORDER BY 1",
@@ -113,7 +113,7 @@ impl Database {
         ecosystem: Ecosystem,
         release: Option<&Release>,
     ) -> Result<Vec<PartId>, StoreError> {
-        self.connection
+        self.connection()
             .prepare_cached(
                 "SELECT source.name, part.name FROM scope JOIN coverage ON scope = scope.id \
                  JOIN part ON part.id = coverage.part JOIN source ON source.id = part.source \
@@ -148,7 +148,7 @@ impl Database {
         names.dedup();
         let doing = "looking up packages";
         let mut statement = self
-            .connection
+            .connection()
             .prepare_cached(&format!(
                 "SELECT advisory, {AFFECTED_COLUMNS} FROM affected \
                  WHERE scope = ?1 AND package = ?2"
@@ -176,7 +176,7 @@ impl Database {
         let doing = "reading advisories";
         let parts = self.part_names()?;
         let mut statement = self
-            .connection
+            .connection()
             .prepare_cached(&format!("SELECT part, {ADVISORY_COLUMNS} FROM advisory WHERE id = ?1"))
             .doing(doing)?;
         let reader = self.rows();
@@ -204,7 +204,7 @@ impl Database {
         let (names, codes) = numbered(cves);
         let mut found: HashMap<String, Facts> = HashMap::new();
         let mut each = |sql: &str, take: &mut TakeFact<'_>| -> Result<(), StoreError> {
-            let mut statement = self.connection.prepare_cached(sql).doing(doing)?;
+            let mut statement = self.connection().prepare_cached(sql).doing(doing)?;
             let mut rows = statement.query([&codes]).doing(doing)?;
             while let Some(row) = rows.next().doing(doing)? {
                 let code: i64 = row.get(0).doing(doing)?;
@@ -244,7 +244,7 @@ impl Database {
     ) -> Result<HashMap<String, Vec<VendorSeverity>>, StoreError> {
         let doing = "looking up severities";
         let mut statement = self
-            .connection
+            .connection()
             .prepare_cached(
                 "SELECT cve, source.name, advisory.name, coalesce(severity, severity_worst), cvss \
                  FROM json_each(?1) JOIN vulnerability ON cve = value \
@@ -277,7 +277,7 @@ impl Database {
 
     /// Reads rows with the texts that this connection has at hand.
     pub(crate) fn rows(&self) -> RowReader<'_> {
-        RowReader { connection: &self.connection, terms: &self.terms }
+        RowReader { connection: self.connection(), terms: &self.terms }
     }
 
     /// The number of a scope, `None` when nothing was ever said of it.
@@ -287,7 +287,7 @@ impl Database {
         release: Option<&Release>,
     ) -> Result<Option<i64>, StoreError> {
         use rusqlite::OptionalExtension as _;
-        self.connection
+        self.connection()
             .prepare_cached("SELECT id FROM scope WHERE ecosystem = ?1 AND \"release\" = ?2")
             .and_then(|mut statement| {
                 let release = release.map_or("", Release::as_str);
@@ -297,7 +297,7 @@ impl Database {
     }
 
     pub(crate) fn part_names(&self) -> Result<HashMap<i64, PartId>, StoreError> {
-        self.connection
+        self.connection()
             .prepare_cached(
                 "SELECT part.id, source.name, part.name FROM part \
                  JOIN source ON source.id = part.source",
@@ -317,7 +317,7 @@ impl Database {
             "SELECT EXISTS (SELECT 1 FROM scope JOIN coverage ON scope = id \
              WHERE {condition} AND (row_count > 0 OR is_declared))"
         );
-        self.connection
+        self.connection()
             .prepare_cached(&sql)
             .and_then(|mut statement| statement.query_row([value], |row| row.get(0)))
             .doing("reading the coverage")

@@ -1,24 +1,26 @@
 //! Brings the tables to the form that this program knows, one numbered step after the other.
 //!
-//! Each step is one transaction and is written down with the hash of its text, so that a file that
-//! went another way is noticed. A newer program may add to the schema without locking older ones
-//! out: only `min_compatible` decides who may still use the file.
+//! Each step is one transaction and is written down with the hash of its text, so that a database
+//! that went another way is noticed. A newer program may add to the schema without locking older
+//! ones out: only `min_compatible` decides who may still use it. Steps are written for SQLite;
+//! [`postgres_text`] says what they become for PostgreSQL.
 
 use std::path::Path;
 
-use rusqlite::{Connection, TransactionBehavior, params};
 use sha2::{Digest as _, Sha256};
 
 use crate::StoreError;
-use crate::error::Doing as _;
+use crate::session::{Mode, Session, values};
 
 /// Marks a SQLite file as ours: `prtq` as four ASCII bytes.
 const APPLICATION_ID: i64 = 0x7072_7471;
 
 /// The steps, in order; the number of a step is its place, from 1. A step that was released is
 /// never edited.
-const MIGRATIONS: &[Migration] =
-    &[Migration { min_compatible: 1, sql: include_str!("../migrations/0001_advisories.sql") }];
+const MIGRATIONS: &[Migration] = &[
+    Migration { min_compatible: 1, sql: include_str!("../migrations/0001_advisories.sql") },
+    Migration { min_compatible: 2, sql: include_str!("../migrations/0002_coordination.sql") },
+];
 
 /// The oldest schema that can be read without bringing it forward.
 const READABLE_MIN: u32 = 1;
@@ -31,7 +33,7 @@ CREATE TABLE migration (
 ) STRICT;";
 
 struct Migration {
-    /// The oldest program, named by the newest step it knows, that can use the file after this.
+    /// The oldest program, named by the newest step it knows, that can use the database after this.
     min_compatible: u32,
     sql: &'static str,
 }
@@ -41,32 +43,21 @@ pub(crate) fn known_version() -> u32 {
     u32::try_from(MIGRATIONS.len()).expect("a handful of steps")
 }
 
-/// Refuses files that are not ours or too new, and with `may_migrate` takes the missing steps.
+/// Refuses databases that are not ours or too new, and with `may_migrate` takes the missing steps.
+/// `path` is what errors call the database.
 pub(crate) fn prepare(
-    connection: &mut Connection,
+    session: &dyn Session,
     path: &Path,
     may_migrate: bool,
 ) -> Result<(), StoreError> {
-    let application: i64 = connection
-        .query_row("PRAGMA application_id", [], |row| row.get(0))
-        .map_err(|source| open_error(path, source))?;
-    let mut found = None;
-    if application == APPLICATION_ID {
-        found = Some(version(connection, path)?);
-    } else if application != 0 || !is_empty(connection)? {
-        return Err(StoreError::Foreign { path: path.to_owned() });
-    }
+    let found = version(session, path)?;
     if may_migrate {
-        return migrate(connection, path, found.unwrap_or(0));
+        return if found < known_version() { migrate(session, path) } else { Ok(()) };
     }
-    match found {
-        Some(found) if found >= READABLE_MIN => Ok(()),
-        found => Err(StoreError::Older {
-            path: path.to_owned(),
-            found: found.unwrap_or(0),
-            needed: READABLE_MIN,
-        }),
+    if found >= READABLE_MIN {
+        return Ok(());
     }
+    Err(StoreError::Older { path: path.to_owned(), found, needed: READABLE_MIN })
 }
 
 /// The driver's refusal, as an operator would say it.
@@ -77,117 +68,224 @@ pub(crate) fn open_error(path: &Path, source: rusqlite::Error) -> StoreError {
     }
 }
 
-fn is_empty(connection: &Connection) -> Result<bool, StoreError> {
-    connection
-        .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get::<_, i64>(0))
-        .map(|count| count == 0)
-        .doing("reading the schema")
+/// Whether a database is ours; one that holds nothing is nobody's yet, so `false`.
+fn is_ours(session: &dyn Session, path: &Path) -> Result<bool, StoreError> {
+    let doing = "reading the schema";
+    let foreign = || StoreError::Foreign { path: path.to_owned() };
+    let count = |sql: &str| session.one(doing, sql, &[], |row| row.integer(0));
+    let Some(connection) = session.sqlite() else {
+        let ours = "SELECT count(*) FROM pg_catalog.pg_attribute \
+                    WHERE attrelid = to_regclass('migration') \
+                    AND attname IN ('version', 'checksum', 'min_compatible')";
+        if count(ours)? == 3 {
+            return Ok(true);
+        }
+        let others = "SELECT count(*) FROM pg_catalog.pg_class \
+                      WHERE relnamespace = current_schema()::regnamespace \
+                      AND relkind IN ('r', 'p')";
+        return if count(others)? == 0 { Ok(false) } else { Err(foreign()) };
+    };
+    let application: i64 = connection
+        .query_row("PRAGMA application_id", [], |row| row.get(0))
+        .map_err(|source| open_error(path, source))?;
+    match application {
+        APPLICATION_ID => Ok(true),
+        0 if count("SELECT count(*) FROM sqlite_schema")? == 0 => Ok(false),
+        _ => Err(foreign()),
+    }
 }
 
-fn version(connection: &Connection, path: &Path) -> Result<u32, StoreError> {
+/// The newest step that was taken, 0 in an empty database.
+fn version(session: &dyn Session, path: &Path) -> Result<u32, StoreError> {
+    if !is_ours(session, path)? {
+        return Ok(0);
+    }
     let known = known_version();
-    let mut statement = connection
-        .prepare("SELECT version, checksum, min_compatible FROM migration ORDER BY version")
-        .doing("reading the schema's version")?;
-    let rows = statement
-        .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
-        .doing("reading the schema's version")?;
     let mut found = 0;
-    for row in rows {
-        let (version, checksum, needed): (u32, String, u32) =
-            row.doing("reading the schema's version")?;
+    let doing = "reading the schema's version";
+    let sql = "SELECT version, checksum, min_compatible FROM migration ORDER BY version";
+    session.query(doing, sql, &[], &mut |row| {
+        let number = |column| {
+            let number = row.integer(column)?;
+            u32::try_from(number).map_err(|_| StoreError::damaged(format!("version {number}")))
+        };
+        let (version, needed) = (number(0)?, number(2)?);
         if needed > known {
             return Err(StoreError::Newer { path: path.to_owned(), needed, known });
         }
         let own = version.checked_sub(1).and_then(|index| MIGRATIONS.get(index as usize));
-        if own.is_some_and(|own| checksum_of(own) != checksum) {
+        let checksum = row.text(1)?;
+        if own.is_some_and(|own| checksum_of(&text_for(session, own.sql)) != checksum) {
             return Err(StoreError::Migration { path: path.to_owned(), version });
         }
         found = version;
-    }
+        Ok(())
+    })?;
     Ok(found)
 }
 
-fn migrate(connection: &mut Connection, path: &Path, found: u32) -> Result<(), StoreError> {
+/// Takes the missing steps. Whoever else wants to waits, and then finds them taken.
+fn migrate(session: &dyn Session, path: &Path) -> Result<(), StoreError> {
     let doing = "bringing the schema forward";
-    for (version, migration) in (1_u32..).zip(MIGRATIONS).skip(found as usize) {
-        let tx = connection
-            .transaction_with_behavior(TransactionBehavior::Immediate)
-            .map_err(|source| open_error(path, source))?;
-        if version == 1 {
-            tx.execute_batch(BOOTSTRAP).doing(doing)?;
-            tx.pragma_update(None, "application_id", APPLICATION_ID).doing(doing)?;
+    loop {
+        session.begin(doing, Mode::Brief)?;
+        match step(session, path) {
+            Ok(is_last) => {
+                session.commit(doing)?;
+                if is_last {
+                    return Ok(());
+                }
+            }
+            Err(error) => {
+                session.rollback();
+                return Err(error);
+            }
         }
-        tx.execute_batch(migration.sql).doing(doing)?;
-        tx.execute(
-            "INSERT INTO migration (version, checksum, min_compatible) VALUES (?1, ?2, ?3)",
-            params![version, checksum_of(migration), migration.min_compatible],
-        )
-        .doing(doing)?;
-        tx.commit().doing(doing)?;
     }
-    Ok(())
 }
 
-fn checksum_of(migration: &Migration) -> String {
+/// Takes one step and says whether there is no other.
+fn step(session: &dyn Session, path: &Path) -> Result<bool, StoreError> {
+    let doing = "bringing the schema forward";
+    if session.sqlite().is_none() {
+        // For this transaction only. The number is ours by convention and means nothing.
+        session.script(doing, &format!("SELECT pg_advisory_xact_lock({APPLICATION_ID})"))?;
+    }
+    let found = version(session, path)?;
+    let Some(migration) = MIGRATIONS.get(found as usize) else { return Ok(true) };
+    if found == 0 {
+        session.script(doing, &text_for(session, BOOTSTRAP))?;
+        if session.sqlite().is_some() {
+            session.script(doing, &format!("PRAGMA application_id = {APPLICATION_ID}"))?;
+        }
+    }
+    let text = text_for(session, migration.sql);
+    session.script(doing, &text)?;
+    session.execute(
+        doing,
+        "INSERT INTO migration (version, checksum, min_compatible) VALUES (?1, ?2, ?3)",
+        values![found + 1, &checksum_of(&text), migration.min_compatible],
+    )?;
+    Ok(found + 1 == known_version())
+}
+
+fn text_for(session: &dyn Session, sql: &str) -> String {
+    if session.sqlite().is_some() { sql.to_owned() } else { postgres_text(sql) }
+}
+
+/// A step's text for PostgreSQL: 64-bit columns, texts ordered by their bytes, numbers given to
+/// rows that come without, and no foreign keys, which SQLite's driver does not check either: they
+/// would lock the shared rows that every commit refers to.
+fn postgres_text(sql: &str) -> String {
+    let mut text = String::new();
+    for line in sql.lines().filter(|line| !line.trim_start().starts_with("--")) {
+        let line = match line.split_once(" REFERENCES ") {
+            Some((before, after)) => {
+                let rest = after.split_once(')').map_or("", |(_, rest)| rest);
+                format!("{before}{rest}")
+            }
+            None => line.to_owned(),
+        };
+        text.push_str(&line);
+        text.push('\n');
+    }
+    let words = [
+        (") STRICT, WITHOUT ROWID;", ");"),
+        (") STRICT;", ");"),
+        // A unique index holds no text of more than 2,700 bytes; see `term.rs` for what keeps
+        // these unique.
+        (
+            "text TEXT NOT NULL UNIQUE\n);",
+            "text TEXT NOT NULL\n);\nCREATE INDEX term_text ON term USING hash (text);",
+        ),
+        (" INTEGER PRIMARY KEY", " BIGINT GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY"),
+        (" INTEGER", " BIGINT"),
+        (" TEXT", " TEXT COLLATE \"C\""),
+        (" REAL", " DOUBLE PRECISION"),
+        (" BLOB", " BYTEA"),
+    ];
+    for (word, meaning) in words {
+        text = text.replace(word, meaning);
+    }
+    text
+}
+
+fn checksum_of(text: &str) -> String {
     use std::fmt::Write as _;
-    let digest = Sha256::digest(migration.sql.as_bytes());
-    digest.iter().fold(String::new(), |mut text, byte| {
-        write!(text, "{byte:02x}").expect("writing to a string cannot fail");
-        text
-    })
+    let mut checksum = String::new();
+    for byte in Sha256::digest(text.as_bytes()) {
+        write!(checksum, "{byte:02x}").expect("writing to a string cannot fail");
+    }
+    checksum
 }
 
 #[cfg(test)]
 mod tests {
+    use rusqlite::Connection;
+
+    use crate::session::sqlite::SqliteSession;
+
     use super::*;
 
-    fn memory() -> Connection {
-        Connection::open_in_memory().expect("memory")
+    fn memory() -> SqliteSession {
+        SqliteSession::new(Connection::open_in_memory().expect("memory"), None)
     }
 
     #[test]
     fn preparing_twice_changes_nothing() {
-        let mut connection = memory();
-        prepare(&mut connection, Path::new("x"), true).expect("new");
-        prepare(&mut connection, Path::new("x"), true).expect("again");
-        prepare(&mut connection, Path::new("x"), false).expect("reading");
+        let session = memory();
+        prepare(&session, Path::new("x"), true).expect("new");
+        prepare(&session, Path::new("x"), true).expect("again");
+        prepare(&session, Path::new("x"), false).expect("reading");
     }
 
     #[test]
     fn a_newer_schema_is_refused_only_if_it_says_so() {
-        let mut connection = memory();
-        prepare(&mut connection, Path::new("x"), true).expect("new");
+        let session = memory();
+        prepare(&session, Path::new("x"), true).expect("new");
         let newer = known_version() + 1;
-        let insert = "INSERT INTO migration VALUES (?1, 'sum', ?2)";
-        connection.execute(insert, params![newer, known_version()]).expect("a later step");
-        prepare(&mut connection, Path::new("x"), true).expect("still compatible");
-        connection.execute(insert, params![newer + 1, newer]).expect("a step that excludes us");
-        let error = prepare(&mut connection, Path::new("x"), false).expect_err("too new");
+        let add = |version: u32, needed: u32| {
+            let insert = "INSERT INTO migration VALUES (?1, 'sum', ?2)";
+            session.execute("adding", insert, values![version, needed]).expect("a step");
+        };
+        add(newer, known_version());
+        prepare(&session, Path::new("x"), true).expect("still compatible");
+        add(newer + 1, newer);
+        let error = prepare(&session, Path::new("x"), false).expect_err("too new");
         assert!(matches!(error, StoreError::Newer { needed, .. } if needed == newer), "{error}");
     }
 
     #[test]
     fn a_step_that_was_edited_is_noticed() {
-        let mut connection = memory();
-        prepare(&mut connection, Path::new("x"), true).expect("new");
-        connection.execute("UPDATE migration SET checksum = 'other'", []).expect("edit");
-        let error = prepare(&mut connection, Path::new("x"), true).expect_err("noticed");
+        let session = memory();
+        prepare(&session, Path::new("x"), true).expect("new");
+        session.script("editing", "UPDATE migration SET checksum = 'other'").expect("edit");
+        let error = prepare(&session, Path::new("x"), true).expect_err("noticed");
         assert!(matches!(error, StoreError::Migration { version: 1, .. }), "{error}");
     }
 
     #[test]
     fn another_programs_file_is_left_alone() {
-        let mut connection = memory();
-        connection.execute_batch("CREATE TABLE t (a)").expect("a table");
-        let error = prepare(&mut connection, Path::new("x"), true).expect_err("not ours");
+        let session = memory();
+        session.script("making", "CREATE TABLE t (a)").expect("a table");
+        let error = prepare(&session, Path::new("x"), true).expect_err("not ours");
         assert!(matches!(error, StoreError::Foreign { .. }), "{error}");
     }
 
     #[test]
     fn an_empty_file_cannot_be_read_but_can_be_prepared() {
-        let mut connection = memory();
-        let error = prepare(&mut connection, Path::new("x"), false).expect_err("empty");
+        let session = memory();
+        let error = prepare(&session, Path::new("x"), false).expect_err("empty");
         assert!(matches!(error, StoreError::Older { found: 0, .. }), "{error}");
+    }
+
+    #[test]
+    fn a_step_becomes_one_for_postgresql() {
+        let sql = "-- A comment.\nCREATE TABLE t (\n  id INTEGER PRIMARY KEY,\n  \
+                   part INTEGER NOT NULL REFERENCES part (id),\n  name TEXT,\n  b BLOB\n\
+                   ) STRICT, WITHOUT ROWID;\n";
+        let expected = "CREATE TABLE t (\n  id BIGINT GENERATED BY DEFAULT AS IDENTITY PRIMARY \
+                        KEY,\n  part BIGINT NOT NULL,\n  name TEXT COLLATE \"C\",\n  b BYTEA\n);\n";
+        assert_eq!(postgres_text(sql), expected);
     }
 }

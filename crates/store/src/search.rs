@@ -96,7 +96,7 @@ impl Database {
         let doing = "searching by id";
         let mut found = Vec::new();
         let mut collect = |sql: &str, values: &[&dyn rusqlite::ToSql]| {
-            let mut statement = self.connection.prepare_cached(sql).doing(doing)?;
+            let mut statement = self.connection().prepare_cached(sql).doing(doing)?;
             let mut rows = statement.query(values).doing(doing)?;
             while let Some(row) = rows.next().doing(doing)? {
                 found.push(row.get(0).doing(doing)?);
@@ -125,7 +125,7 @@ impl Database {
 
     /// The advisories with the scopes in which they speak of a package.
     fn advisories_about(&self, package: &str, limit: usize) -> Result<Vec<(i64, i64)>, StoreError> {
-        self.connection
+        self.connection()
             .prepare_cached(
                 "SELECT DISTINCT advisory, scope.id FROM scope JOIN affected ON scope = scope.id \
                  WHERE package = ?1 LIMIT ?2",
@@ -148,7 +148,7 @@ impl Database {
         let doing = "reading an advisory";
         let reader = self.rows();
         let sql = format!("SELECT part, packages, {ADVISORY_COLUMNS} FROM advisory WHERE id = ?1");
-        let mut statement = self.connection.prepare_cached(&sql).doing(doing)?;
+        let mut statement = self.connection().prepare_cached(&sql).doing(doing)?;
         let mut rows = statement.query([id]).doing(doing)?;
         let Some(row) = rows.next().doing(doing)? else { return Ok(()) };
         let parts = self.part_names()?;
@@ -196,7 +196,7 @@ impl Database {
             "SELECT {AFFECTED_COLUMNS} FROM affected \
              WHERE scope = ?1 AND package = ?2 AND advisory = ?3"
         );
-        let mut statement = self.connection.prepare_cached(&sql).doing(doing)?;
+        let mut statement = self.connection().prepare_cached(&sql).doing(doing)?;
         let mut rows = statement.query(params![scope, package, id]).doing(doing)?;
         while let Some(row) = rows.next().doing(doing)? {
             let affected = reader.affected(row, 0, ecosystem, release.as_ref(), package)?;

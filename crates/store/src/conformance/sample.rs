@@ -168,7 +168,7 @@ pub(crate) fn looked_up(database: &Database, name: &str) -> Vec<(String, Vec<Ran
 /// and the advisories name each other, the coverage counts are those of the rows.
 pub(crate) fn assert_whole(database: &Database) {
     let count = |sql: &str| -> i64 {
-        database.connection.query_row(sql, [], |row| row.get(0)).expect("a count")
+        database.connection().query_row(sql, [], |row| row.get(0)).expect("a count")
     };
     assert_eq!(count("SELECT count(*) FROM pragma_foreign_key_check"), 0, "rows point nowhere");
     assert_eq!(
@@ -194,7 +194,7 @@ pub(crate) fn assert_whole(database: &Database) {
     );
     let reader = database.rows();
     let mut statement =
-        database.connection.prepare("SELECT id FROM advisory").expect("a statement");
+        database.connection().prepare("SELECT id FROM advisory").expect("a statement");
     let ids = statement.query_map([], |row| row.get(0)).expect("rows");
     let named: usize = ids
         .map(|id| reader.whole(id.expect("a number")).expect("an advisory").0.affected.len())

@@ -84,7 +84,7 @@ pub fn write_snapshot(
         line.covers = covered(database, filter, number)?;
         output.line(&Line::Part(line))?;
         write_advisories(database, filter, number, &mut cves, &mut output)?;
-        each_fact(&database.connection, Some(number), |fact| {
+        each_fact(database.connection(), Some(number), |fact| {
             let id = crate::record::vulnerability_of(&fact);
             if filter.is_limited() && !cves.contains(id) {
                 return Ok(());
@@ -251,7 +251,7 @@ fn write_advisories(
     let doing = "reading advisories";
     let reader = database.rows();
     let mut statement = database
-        .connection
+        .connection()
         .prepare_cached(
             "SELECT id, packages FROM advisory WHERE part = ?1 AND state <> ?2 ORDER BY name",
         )
@@ -274,7 +274,7 @@ fn write_advisories(
 
 fn has_facts(database: &Database, part: i64) -> Result<bool, StoreError> {
     database
-        .connection
+        .connection()
         .prepare_cached(
             "SELECT EXISTS (SELECT 1 FROM epss WHERE part = ?1) \
              OR EXISTS (SELECT 1 FROM kev WHERE part = ?1) \
@@ -291,7 +291,7 @@ fn covered(
     part: i64,
 ) -> Result<Vec<(String, String)>, StoreError> {
     let pairs: Result<Vec<(String, String)>, StoreError> = database
-        .connection
+        .connection()
         .prepare_cached(
             "SELECT ecosystem, \"release\" FROM coverage JOIN scope ON scope.id = scope \
              WHERE part = ?1 AND (row_count > 0 OR is_declared) ORDER BY 1, 2",
