@@ -11,6 +11,7 @@ mod filter;
 mod finding;
 mod hit;
 mod installed;
+mod lookup;
 mod rating;
 mod row;
 mod suppression;
