@@ -12,6 +12,9 @@ mod source;
 
 /// Lines of product code in one crate, without tests.
 const CRATE_LINES_MAX: usize = 8_000;
+/// The same for `store`, which has two drivers, and everything that is remembered behind one door:
+/// no other crate may speak SQL.
+const STORE_LINES_MAX: usize = 12_000;
 /// Lines of one file, tests within it not counted.
 const FILE_LINES_MAX: usize = 500;
 /// All test data in the tree, in bytes: it is cloned by everybody.
@@ -38,7 +41,8 @@ fn breaches(root: &Path) -> Result<Vec<String>, String> {
                 crate_lines += source::check(file, &text, FILE_LINES_MAX, &mut breaches);
             }
         }
-        if crate_lines > CRATE_LINES_MAX {
+        let is_store = krate.ends_with("store");
+        if crate_lines > if is_store { STORE_LINES_MAX } else { CRATE_LINES_MAX } {
             breaches.push(format!("{}: {crate_lines} lines without tests", krate.display()));
         }
         let manifest = krate.join("Cargo.toml");

@@ -11,7 +11,6 @@ mod filter;
 mod finding;
 mod hit;
 mod installed;
-mod lookup;
 mod rating;
 mod row;
 mod suppression;

@@ -20,6 +20,14 @@ pub struct Target {
     pub layers: Vec<DiffId>,
 }
 
+impl Target {
+    /// What tells the image from others: the manifest's digest, else the configuration's. `None`
+    /// for what has neither (a folder, an SBOM).
+    pub fn identity(&self) -> Option<&Digest> {
+        self.digest.as_ref().or(self.image_id.as_ref())
+    }
+}
+
 /// Something that was not read, or not whole.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Partial {

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use pratique_model::{Advisory, Affected, Ecosystem, PartId, Release, Severity, Status};
 
-use crate::encoding;
+use crate::{StoreError, encoding};
 
 /// One difference between two generations of a part.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -96,6 +96,14 @@ impl ChangeKind {
             Self::KnownExploited => "known_exploited",
             Self::Text => "text",
         }
+    }
+
+    /// The kind of a number in rows.
+    pub(crate) fn from_code(code: i64) -> Result<Self, StoreError> {
+        Self::ALL
+            .into_iter()
+            .find(|kind| kind.code() == code)
+            .ok_or_else(|| StoreError::damaged(format!("kind of change {code}")))
     }
 
     /// The number in rows; never changes its meaning.

@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use jiff::Timestamp;
 use jiff::civil::Date;
 
-use pratique_model::{NameKind, Range, Severity, Status};
+use pratique_model::{Ecosystem, NameKind, Range, Severity, Status, Suppression};
 
 use crate::StoreError;
 
@@ -79,6 +79,33 @@ pub(crate) fn name_kind(code: i64) -> Result<NameKind, StoreError> {
         2 => Ok(NameKind::Either),
         _ => Err(StoreError::damaged(format!("kind of name {code}"))),
     }
+}
+
+pub(crate) const fn suppression_code(suppression: Suppression) -> i64 {
+    match suppression {
+        Suppression::NotAffected => 0,
+        Suppression::Undetermined => 1,
+        Suppression::Unimportant => 2,
+        Suppression::Ignored => 3,
+        Suppression::Informational => 4,
+        Suppression::Withdrawn => 5,
+        Suppression::OtherPlatform => 6,
+        Suppression::IgnoredStatus => 7,
+        Suppression::NoFix => 8,
+        Suppression::BelowSeverity => 9,
+    }
+}
+
+pub(crate) fn suppression(code: i64) -> Result<Suppression, StoreError> {
+    Suppression::ALL
+        .into_iter()
+        .find(|suppression| suppression_code(*suppression) == code)
+        .ok_or_else(|| StoreError::damaged(format!("suppression {code}")))
+}
+
+pub(crate) fn ecosystem(text: &str) -> Result<Ecosystem, StoreError> {
+    text.parse()
+        .map_err(|error: pratique_model::UnknownEcosystem| StoreError::damaged(error.to_string()))
 }
 
 pub(crate) fn timestamp(microseconds: i64) -> Result<Timestamp, StoreError> {
@@ -310,6 +337,9 @@ mod tests {
         }
         for word in [NameKind::Binary, NameKind::Source, NameKind::Either] {
             assert_eq!(name_kind(name_kind_code(word)).expect("a kind"), word);
+        }
+        for word in Suppression::ALL {
+            assert_eq!(suppression(suppression_code(word)).expect("a suppression"), word);
         }
         assert!(status(8).is_err() && severity(-1).is_err() && name_kind(3).is_err());
     }

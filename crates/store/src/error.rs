@@ -148,6 +148,13 @@ pub enum StoreError {
         /// All entries of the feed.
         total: u64,
     },
+    /// A report that is to be registered says neither the digest of a manifest nor that of a
+    /// configuration, so it is of no image (but of a folder, an SBOM).
+    #[error("report of {reference:?}: it names no image by digest")]
+    Unidentified {
+        /// How the report's target was named.
+        reference: String,
+    },
     /// A snapshot is not what it should be; nothing of it was taken.
     #[error("snapshot: line {line}: {problem}")]
     Snapshot {

@@ -20,6 +20,7 @@ const APPLICATION_ID: i64 = 0x7072_7471;
 const MIGRATIONS: &[Migration] = &[
     Migration { min_compatible: 1, sql: include_str!("../migrations/0001_advisories.sql") },
     Migration { min_compatible: 2, sql: include_str!("../migrations/0002_coordination.sql") },
+    Migration { min_compatible: 2, sql: include_str!("../migrations/0003_images.sql") },
 ];
 
 /// The oldest schema that can be read without bringing it forward.

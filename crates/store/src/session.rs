@@ -270,6 +270,11 @@ impl<'a> Row<'a> {
         Ok(self.optional_text(column)?.map(str::to_owned))
     }
 
+    /// Bytes.
+    pub(crate) fn blob(&self, column: usize) -> Result<&'a [u8], StoreError> {
+        self.optional_blob(column)?.ok_or_else(|| unexpected(column, "no value"))
+    }
+
     /// Bytes, if there are any.
     pub(crate) fn optional_blob(&self, column: usize) -> Result<Option<&'a [u8]>, StoreError> {
         match self {

@@ -6,6 +6,7 @@
 mod applying;
 mod asking;
 mod guarding;
+mod registering;
 pub(crate) mod sample;
 
 use std::path::PathBuf;
@@ -28,7 +29,7 @@ enum Backend {
 
 /// All cases.
 fn cases() -> impl Iterator<Item = &'static Case> {
-    applying::CASES.iter().chain(asking::CASES).chain(guarding::CASES)
+    applying::CASES.iter().chain(asking::CASES).chain(guarding::CASES).chain(registering::CASES)
 }
 
 macro_rules! list {
