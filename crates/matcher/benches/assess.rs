@@ -187,6 +187,7 @@ fn write_database(case: &Case, path: &Path) {
             covers: Vec::new(),
             is_partial: false,
             force: true,
+            fence: None,
         };
         database.commit(staging, &options).expect("the part is committed");
     }

@@ -111,6 +111,7 @@ fn options() -> CommitOptions {
         covers: Vec::new(),
         is_partial: false,
         force: false,
+        fence: None,
     }
 }
 

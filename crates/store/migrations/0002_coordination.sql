@@ -22,7 +22,4 @@ CREATE TABLE counter (
   value INTEGER NOT NULL
 ) STRICT;
 INSERT INTO counter (name, value) SELECT 'advisory', coalesce(max(id), 0) FROM advisory;
-INSERT INTO counter (name, value) SELECT 'scope', coalesce(max(id), 0) FROM scope;
-INSERT INTO counter (name, value) SELECT 'source', coalesce(max(id), 0) FROM source;
-INSERT INTO counter (name, value) SELECT 'part', coalesce(max(id), 0) FROM part;
 INSERT INTO counter (name, value) SELECT 'term', coalesce(max(id), 0) FROM term;

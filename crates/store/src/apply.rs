@@ -8,8 +8,9 @@
 use std::cell::RefCell;
 
 use jiff::Timestamp;
-use rusqlite::{Connection, TransactionBehavior, params};
+use rusqlite::{Connection, params};
 
+use pratique_clockwork::lease::Lease;
 use pratique_model::{Advisory, Ecosystem, Release};
 
 use crate::change::{ChangeKind, Difference, differences};
@@ -54,6 +55,8 @@ pub struct CommitOptions {
     pub is_partial: bool,
     /// Accepts a feed that shrank or has many unreadable entries.
     pub force: bool,
+    /// The lease that must be held for the content to be taken.
+    pub fence: Option<Lease>,
 }
 
 /// What a commit changed.
@@ -90,7 +93,8 @@ impl Database {
     /// # Errors
     /// Nothing is written when there is one. [`StoreError::Shrunk`] and [`StoreError::TooManyBad`]
     /// when the feed looks broken (not with `force`); what [`Staging::check`] tells;
-    /// [`StoreError::ReadOnly`], [`StoreError::Statement`].
+    /// [`StoreError::LeaseLost`]; [`StoreError::ReadOnly`], [`StoreError::Locked`],
+    /// [`StoreError::Statement`].
     pub fn commit(
         &mut self,
         mut staging: Staging,
@@ -98,29 +102,24 @@ impl Database {
     ) -> Result<Applied, StoreError> {
         self.require_writer()?;
         staging.finish()?;
-        let result = self.commit_finished(&mut staging, options);
-        if result.is_err() {
-            self.terms.borrow_mut().clear();
-        }
-        result
+        let fence = options.fence.as_ref();
+        self.in_transaction("committing a part", fence, |database| {
+            database.commit_finished(&mut staging, options)
+        })
     }
 
     fn commit_finished(
-        &mut self,
+        &self,
         staging: &mut Staging,
         options: &CommitOptions,
     ) -> Result<Applied, StoreError> {
-        let doing = "committing a part";
-        let tx =
-            rusqlite::Transaction::new_unchecked(self.connection(), TransactionBehavior::Immediate)
-                .doing(doing)?;
-        // Reading goes through the same connection, and so through this transaction.
-        let number = part::ensure(&tx, staging.part())?;
-        let before = part::state(&tx, staging.part())?;
+        let connection = self.connection();
+        let number = part::ensure(&*self.session, staging.part())?;
+        let before = part::state(connection, staging.part())?;
         let before = before.ok_or_else(|| StoreError::damaged("a part that was just added"))?;
         let generation = before.generation;
         let round = Round {
-            connection: &tx,
+            connection,
             part: number,
             is_empty: !before.is_loaded(),
             is_baseline: !before.is_loaded() || before.is_partial,
@@ -142,7 +141,6 @@ impl Database {
             round.baseline(applied.entries)?;
         }
         round.write_part(staging, &applied, options)?;
-        tx.commit().doing(doing)?;
         Ok(applied)
     }
 }

@@ -11,6 +11,11 @@ use pratique_model::{Advisory, Affected, Ecosystem, PartId, Release, Severity, S
 
 use crate::{StoreError, encoding};
 
+/// The probabilities of exploitation (EPSS) that are told when a score reaches them. At a tenth,
+/// a CVE belongs to the few that are worth hurrying for (a twentieth of all scored); at a half, it
+/// is likelier than not. Documented in `docs/sources.md`.
+pub(crate) const EPSS_THRESHOLDS: [f64; 2] = [0.1, 0.5];
+
 /// One difference between two generations of a part.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
@@ -59,13 +64,15 @@ pub enum ChangeKind {
     RangeChanged,
     /// A CVE is known to be exploited now.
     KnownExploited,
+    /// The probability that a CVE is exploited has reached one of 0.1 or 0.5.
+    EpssCrossed,
     /// Only texts differ. Never notified.
     Text,
 }
 
 impl ChangeKind {
     /// All kinds, in the order of their declaration.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Baseline,
         Self::New,
         Self::Withdrawn,
@@ -77,6 +84,7 @@ impl ChangeKind {
         Self::FixChanged,
         Self::RangeChanged,
         Self::KnownExploited,
+        Self::EpssCrossed,
         Self::Text,
     ];
 
@@ -94,6 +102,7 @@ impl ChangeKind {
             Self::FixChanged => "fix_changed",
             Self::RangeChanged => "range_changed",
             Self::KnownExploited => "known_exploited",
+            Self::EpssCrossed => "epss_crossed",
             Self::Text => "text",
         }
     }
@@ -121,6 +130,7 @@ impl ChangeKind {
             Self::RangeChanged => 9,
             Self::KnownExploited => 10,
             Self::Text => 11,
+            Self::EpssCrossed => 12,
         }
     }
 }

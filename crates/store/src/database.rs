@@ -35,10 +35,6 @@ const LOG_BYTES_KEPT: i64 = 16 << 20;
 /// How many prepared statements a connection keeps; it has fewer than this.
 const STATEMENTS_MAX: usize = 256;
 
-/// How often a transaction is begun that meets the writes of others: each time one of them has got
-/// further.
-const TRIES_MAX: u32 = 10;
-
 /// For what a database is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
@@ -56,7 +52,7 @@ pub struct Database {
     access: Access,
     path: Option<PathBuf>,
     /// Where another connection comes from, with PostgreSQL.
-    server: Option<Server>,
+    pub(crate) server: Option<Server>,
 }
 
 /// Keeps a database at one state while it lives: everything read through that [`Database`] is of
@@ -105,44 +101,6 @@ impl Database {
     pub fn hold(&self) -> Result<Hold<'_>, StoreError> {
         self.session.begin("holding a state", Mode::Read)?;
         Ok(Hold { database: self })
-    }
-
-    /// Does several things as one: all of what `work` writes is kept, or nothing.
-    ///
-    /// `work` sees one state of everything and is done again, a few times, when it meets the
-    /// writes of somebody else; so it must not leave anything behind outside the database. Within
-    /// a transaction it is part of that one.
-    ///
-    /// # Errors
-    /// What `work` gives, and what [`StoreError`] knows of beginning and ending.
-    #[allow(dead_code, reason = "the tables move to it one after the other")]
-    pub(crate) fn in_transaction<T, E: From<StoreError>>(
-        &self,
-        doing: &'static str,
-        mut work: impl FnMut(&Self) -> Result<T, E>,
-    ) -> Result<T, E> {
-        self.require_writer()?;
-        if self.session.is_in_transaction() {
-            return work(self);
-        }
-        let mut tries = 1;
-        loop {
-            self.session.begin(doing, Mode::Write)?;
-            let result = match work(self) {
-                Ok(value) => self.session.commit(doing).map(|()| value).map_err(E::from),
-                Err(error) => {
-                    self.session.rollback();
-                    Err(error)
-                }
-            };
-            if result.is_err() {
-                self.terms.borrow_mut().clear();
-            }
-            if result.is_ok() || !self.session.has_conflict() || tries == TRIES_MAX {
-                return result;
-            }
-            tries += 1;
-        }
     }
 
     /// The size of the database in bytes, pages that are free for reuse included.

@@ -93,6 +93,17 @@ pub enum StoreError {
         /// Who holds it, as that process wrote it down.
         holder: String,
     },
+    /// The lease that the writing was fenced by is held by another, or has expired; nothing was
+    /// written.
+    #[error("lease {name}: no longer held by {owner} under number {token}")]
+    LeaseLost {
+        /// What is leased.
+        name: String,
+        /// Who held it.
+        owner: String,
+        /// The number of that holding.
+        token: u64,
+    },
     /// Something was to be written to a database opened for reading.
     #[error("database opened for reading only")]
     ReadOnly,

@@ -11,7 +11,7 @@ use rusqlite::{Connection, Row, params};
 use pratique_model::{Enrichment, Epss, KnownExploited, NvdScore};
 
 use crate::apply::{Applied, Round};
-use crate::change::ChangeKind;
+use crate::change::{ChangeKind, EPSS_THRESHOLDS};
 use crate::error::Doing as _;
 use crate::stage::Staging;
 use crate::term::{TermReader, TermWriter};
@@ -32,6 +32,8 @@ type Key = (Table, i64);
 struct Known {
     /// A hash of what it says, under a key of this run.
     hash: u64,
+    /// The probability, of EPSS.
+    score: f64,
     /// Whether the feed still has it.
     is_seen: bool,
 }
@@ -56,7 +58,9 @@ pub(crate) fn apply(
         let hash = hasher.hash_one(bytes);
         let fact = record::enrichment(bytes)?;
         let key = key_of(&fact)?;
-        let before = known.insert(key, Known { hash, is_seen: true });
+        let score = score_of(&fact);
+        let before = known.insert(key, Known { hash, score, is_seen: true });
+        let score_before = before.as_ref().map_or(0.0, |before| before.score);
         match before {
             None => applied.new += 1,
             Some(before) if before.hash == hash => {
@@ -65,7 +69,7 @@ pub(crate) fn apply(
             }
             Some(before) => applied.changed += u64::from(!before.is_seen),
         }
-        writer.write(key.1, &fact)?;
+        writer.write(key.1, &fact, score_before)?;
     }
     applied.entries += known.values().filter(|fact| fact.is_seen).count() as u64;
     for (key, _) in known.iter().filter(|(_, fact)| !fact.is_seen) {
@@ -86,21 +90,45 @@ fn key_of(fact: &Enrichment) -> Result<Key, StoreError> {
     Ok((table, cve))
 }
 
+fn score_of(fact: &Enrichment) -> f64 {
+    match fact {
+        Enrichment::Epss(epss) => epss.score,
+        Enrichment::KnownExploited(_) | Enrichment::Nvd(_) => 0.0,
+    }
+}
+
 struct FactWriter<'a> {
     round: &'a Round<'a>,
     terms: TermWriter,
 }
 
 impl FactWriter<'_> {
-    fn write(&mut self, cve: i64, fact: &Enrichment) -> Result<(), StoreError> {
+    fn write(&mut self, cve: i64, fact: &Enrichment, before: f64) -> Result<(), StoreError> {
         match fact {
-            Enrichment::Epss(epss) => self.write_epss(cve, epss),
+            Enrichment::Epss(epss) => self.write_epss(cve, epss, before),
             Enrichment::KnownExploited(kev) => self.write_kev(cve, kev),
             Enrichment::Nvd(nvd) => self.write_nvd(cve, nvd),
         }
     }
 
-    fn write_epss(&self, cve: i64, epss: &Epss) -> Result<(), StoreError> {
+    fn write_epss(&self, cve: i64, epss: &Epss, before: f64) -> Result<(), StoreError> {
+        let reaches = |threshold: &f64| before < *threshold && epss.score >= *threshold;
+        if !self.round.is_baseline && EPSS_THRESHOLDS.iter().any(reaches) {
+            let round = self.round;
+            self.execute(
+                "INSERT INTO change (part, generation, at, kind, cve, old, new) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                params![
+                    round.part,
+                    round.generation.cast_signed(),
+                    round.now,
+                    ChangeKind::EpssCrossed.code(),
+                    cve,
+                    before.to_string(),
+                    epss.score.to_string(),
+                ],
+            )?;
+        }
         self.execute(
             "INSERT OR REPLACE INTO epss (cve, part, score, percentile, date) \
              VALUES (?1, ?2, ?3, ?4, ?5)",
@@ -182,7 +210,7 @@ fn read_stored(
         bytes.clear();
         record::push_enrichment(&mut bytes, &fact);
         let hash = hasher.hash_one(&*bytes);
-        known.insert(key_of(&fact)?, Known { hash, is_seen: false });
+        known.insert(key_of(&fact)?, Known { hash, score: score_of(&fact), is_seen: false });
         Ok(())
     })
 }

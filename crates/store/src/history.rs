@@ -21,7 +21,7 @@ impl Database {
         limit: usize,
     ) -> Result<Vec<Change>, StoreError> {
         let doing = "reading changes";
-        let Some(number) = part::number_of(self.connection(), id)? else { return Ok(Vec::new()) };
+        let Some(number) = part::number_of(&*self.session, id)? else { return Ok(Vec::new()) };
         let mut statement = self
             .connection()
             .prepare_cached(

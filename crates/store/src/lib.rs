@@ -9,12 +9,14 @@
 
 mod apply;
 mod change;
+mod changed;
 #[cfg(test)]
 mod conformance;
 mod database;
 mod encoding;
 mod error;
 mod facts;
+mod fence;
 mod finding;
 mod history;
 mod image;
@@ -43,6 +45,7 @@ mod write;
 
 pub use apply::{Applied, CommitOptions};
 pub use change::{Change, ChangeKind};
+pub use changed::{ChangeCursor, ChangedKey, PackageName};
 pub use database::{Access, Database, Hold};
 pub use error::{Cause, StoreError};
 pub use finding::{Cursor, Impact, StoredFinding};

@@ -1,11 +1,13 @@
 //! What is known of each part: how far it was read, when, and what went wrong last.
 
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension as _, Row, params};
+use rusqlite::{Connection, Row};
 
+use pratique_clockwork::lease::Lease;
 use pratique_model::{Note, PartId};
 
 use crate::error::Doing as _;
+use crate::session::{Session, values};
 use crate::stage::KeptNote;
 use crate::{Database, StoreError, encoding};
 
@@ -88,7 +90,7 @@ impl Database {
     /// [`StoreError::Statement`].
     pub fn notes(&self, id: &PartId) -> Result<Vec<KeptNote>, StoreError> {
         let doing = "reading the remarks of a part";
-        let Some(part) = number_of(self.connection(), id)? else { return Ok(Vec::new()) };
+        let Some(part) = number_of(&*self.session, id)? else { return Ok(Vec::new()) };
         self.connection()
             .prepare_cached(
                 "SELECT subject, text, is_quarantine FROM note WHERE part = ?1 ORDER BY ordinal",
@@ -106,32 +108,42 @@ impl Database {
     /// Writes down that upstream has nothing new. The part's data, generation and date stay.
     ///
     /// # Errors
-    /// [`StoreError::ReadOnly`], [`StoreError::Statement`].
-    pub fn touch_unchanged(&mut self, id: &PartId, now: Timestamp) -> Result<(), StoreError> {
+    /// [`StoreError::LeaseLost`], [`StoreError::ReadOnly`], [`StoreError::Locked`],
+    /// [`StoreError::Statement`].
+    pub fn touch_unchanged(
+        &mut self,
+        id: &PartId,
+        now: Timestamp,
+        fence: Option<&Lease>,
+    ) -> Result<(), StoreError> {
         self.record(
             id,
             "UPDATE part SET last_attempt_at = ?2, last_success_at = ?2, last_error = NULL, \
              is_absent = 0 WHERE id = ?1",
             None,
             now,
+            fence,
         )
     }
 
     /// Writes down that an update of the part failed. Its data stays.
     ///
     /// # Errors
-    /// [`StoreError::ReadOnly`], [`StoreError::Statement`].
+    /// [`StoreError::LeaseLost`], [`StoreError::ReadOnly`], [`StoreError::Locked`],
+    /// [`StoreError::Statement`].
     pub fn record_failure(
         &mut self,
         id: &PartId,
         error: &str,
         now: Timestamp,
+        fence: Option<&Lease>,
     ) -> Result<(), StoreError> {
         self.record(
             id,
             "UPDATE part SET last_attempt_at = ?2, last_error = ?3 WHERE id = ?1",
             Some(error),
             now,
+            fence,
         )
     }
 
@@ -139,13 +151,20 @@ impl Database {
     /// its data stays.
     ///
     /// # Errors
-    /// [`StoreError::ReadOnly`], [`StoreError::Statement`].
-    pub fn record_absent(&mut self, id: &PartId, now: Timestamp) -> Result<(), StoreError> {
+    /// [`StoreError::LeaseLost`], [`StoreError::ReadOnly`], [`StoreError::Locked`],
+    /// [`StoreError::Statement`].
+    pub fn record_absent(
+        &mut self,
+        id: &PartId,
+        now: Timestamp,
+        fence: Option<&Lease>,
+    ) -> Result<(), StoreError> {
         self.record(
             id,
             "UPDATE part SET last_attempt_at = ?2, last_error = NULL, is_absent = 1 WHERE id = ?1",
             None,
             now,
+            fence,
         )
     }
 
@@ -155,21 +174,19 @@ impl Database {
         sql: &str,
         error: Option<&str>,
         now: Timestamp,
+        fence: Option<&Lease>,
     ) -> Result<(), StoreError> {
-        self.require_writer()?;
         let doing = "writing down an attempt";
-        let tx = self.connection().unchecked_transaction().doing(doing)?;
-        let part = ensure(&tx, id)?;
-        let now = now.as_microsecond();
-        match error {
-            Some(error) => {
-                let error: String = error.chars().take(ERROR_CHARACTERS_MAX).collect();
-                tx.execute(sql, params![part, now, error])
+        let error: Option<String> =
+            error.map(|error| error.chars().take(ERROR_CHARACTERS_MAX).collect());
+        self.in_transaction(doing, fence, |database| {
+            let part = ensure(&*database.session, id)?;
+            match &error {
+                Some(error) => database.session.execute(doing, sql, values![part, now, error]),
+                None => database.session.execute(doing, sql, values![part, now]),
             }
-            None => tx.execute(sql, params![part, now]),
-        }
-        .doing(doing)?;
-        tx.commit().doing(doing)
+            .map(|_| ())
+        })
     }
 }
 
@@ -186,34 +203,31 @@ pub(crate) fn state(connection: &Connection, id: &PartId) -> Result<Option<PartS
 }
 
 /// The number of a part, if it has one.
-pub(crate) fn number_of(connection: &Connection, id: &PartId) -> Result<Option<i64>, StoreError> {
-    connection
-        .prepare_cached(
-            "SELECT part.id FROM part JOIN source ON source.id = part.source \
-             WHERE source.name = ?1 AND part.name = ?2",
-        )
-        .and_then(|mut statement| {
-            statement.query_row([id.source(), id.part()], |row| row.get(0)).optional()
-        })
-        .doing("reading a part")
+pub(crate) fn number_of(session: &dyn Session, id: &PartId) -> Result<Option<i64>, StoreError> {
+    session.first(
+        "reading a part",
+        "SELECT part.id FROM part JOIN source ON source.id = part.source \
+         WHERE source.name = ?1 AND part.name = ?2",
+        values![id.source(), id.part()],
+        |row| row.integer(0),
+    )
 }
 
 /// The number of a part, given now if it has none.
-pub(crate) fn ensure(connection: &Connection, id: &PartId) -> Result<i64, StoreError> {
-    if let Some(part) = number_of(connection, id)? {
+pub(crate) fn ensure(session: &dyn Session, id: &PartId) -> Result<i64, StoreError> {
+    if let Some(part) = number_of(session, id)? {
         return Ok(part);
     }
     let doing = "adding a part";
-    connection
-        .execute("INSERT INTO source (name) VALUES (?1) ON CONFLICT DO NOTHING", [id.source()])
-        .doing(doing)?;
-    connection
-        .execute(
-            "INSERT INTO part (source, name) SELECT id, ?2 FROM source WHERE name = ?1",
-            [id.source(), id.part()],
-        )
-        .doing(doing)?;
-    Ok(connection.last_insert_rowid())
+    let add_source = "INSERT INTO source (name) VALUES (?1) ON CONFLICT DO NOTHING";
+    session.execute(doing, add_source, values![id.source()])?;
+    session.execute(
+        doing,
+        "INSERT INTO part (source, name) SELECT id, ?2 FROM source WHERE name = ?1 \
+         ON CONFLICT DO NOTHING",
+        values![id.source(), id.part()],
+    )?;
+    number_of(session, id)?.ok_or_else(|| StoreError::damaged("a part that was just added"))
 }
 
 fn state_of(row: &Row<'_>) -> Result<PartState, StoreError> {

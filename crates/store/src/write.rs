@@ -116,11 +116,12 @@ impl<'a> AdvisoryWriter<'a> {
         self.put(id, advisory, hashes)
     }
 
-    /// Marks an advisory as gone from the feed; its name and what it was about stay.
+    /// Marks an advisory as gone from the feed; its name and what it was about stay,
+    /// so that findings about it can be found.
     pub(crate) fn tombstone(&mut self, id: i64) -> Result<(), StoreError> {
         self.clear(id)?;
         self.connection
-            .prepare_cached("UPDATE advisory SET state = ?2, packages = NULL WHERE id = ?1")
+            .prepare_cached("UPDATE advisory SET state = ?2 WHERE id = ?1")
             .and_then(|mut statement| statement.execute(params![id, GONE]))
             .map(|_| ())
             .doing("marking an advisory as gone")

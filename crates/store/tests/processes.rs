@@ -49,6 +49,7 @@ fn commit(database: &mut Database, version: u64) {
         covers: Vec::new(),
         is_partial: false,
         force: false,
+        fence: None,
     };
     database.commit(staging, &options).expect("a commit");
 }

@@ -150,6 +150,7 @@ fn load(database: &mut Database, corpus: &Path, name: &str) {
         covers,
         is_partial: false,
         force: false,
+        fence: None,
     };
     database.commit(sink.0, &options).expect("the part is committed");
 }

@@ -75,6 +75,7 @@ impl World {
             covers: Vec::new(),
             is_partial,
             force: false,
+            fence: None,
         };
         self.database.commit(staging, &options).expect("the part is committed");
         self

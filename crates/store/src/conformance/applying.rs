@@ -161,9 +161,10 @@ fn facts_are_added_changed_and_taken_away(database: &mut Database) {
     assert_eq!(found.len(), 1);
     assert_eq!(found["CVE-2024-0001"].epss.as_ref().map(|epss| epss.score), Some(0.5));
     let changes = database.changes(&kevs, 1, 10).expect("changes");
-    assert_eq!(changes.len(), 1);
-    assert_eq!(changes[0].kind, ChangeKind::KnownExploited);
-    assert_eq!(changes[0].vulnerability.as_deref(), Some("CVE-2024-0003"));
+    let told: Vec<_> =
+        changes.iter().map(|change| (change.kind, change.vulnerability.as_deref())).collect();
+    let crossed = (ChangeKind::EpssCrossed, Some("CVE-2024-0001"));
+    assert_eq!(told, [crossed, (ChangeKind::KnownExploited, Some("CVE-2024-0003"))]);
     let twice = [epss("CVE-2024-0001", 0.5), epss("CVE-2024-0001", 0.6), kev("CVE-2024-0001")];
     let applied = commit_facts(database, &kevs, 3, &twice);
     assert_eq!((applied.entries, applied.withdrawn), (2, 1));

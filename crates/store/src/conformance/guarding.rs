@@ -112,18 +112,18 @@ fn remarks_are_kept_for_the_present_content(database: &mut Database) {
 }
 
 fn a_failure_leaves_the_data_and_is_forgotten_with_success(database: &mut Database) {
-    database.record_failure(&part(), "no answer", at(1)).expect("written");
+    database.record_failure(&part(), "no answer", at(1), None).expect("written");
     let state = database.part(&part()).expect("an answer").expect("a part");
     assert!(!state.is_loaded());
     assert_eq!((state.last_attempt, state.last_success), (Some(at(1)), None));
     commit(database, &part(), 2, &feed(3)).expect("a commit");
     let long = format!("cut {}", "x".repeat(100_000));
-    database.record_failure(&part(), &long, at(3)).expect("written");
+    database.record_failure(&part(), &long, at(3), None).expect("written");
     let state = database.part(&part()).expect("an answer").expect("a part");
     assert!(state.last_error.as_ref().is_some_and(|text| text.len() <= 1_000));
     assert_eq!((state.last_attempt, state.last_success), (Some(at(3)), Some(at(2))));
     assert_eq!((state.entries, state.generation), (3, 1));
-    database.touch_unchanged(&part(), at(4)).expect("written");
+    database.touch_unchanged(&part(), at(4), None).expect("written");
     let state = database.part(&part()).expect("an answer").expect("a part");
     assert_eq!((state.last_error, state.last_success), (None, Some(at(4))));
     assert_eq!((state.as_of, state.generation), (Some(at(2)), 1));
@@ -132,7 +132,7 @@ fn a_failure_leaves_the_data_and_is_forgotten_with_success(database: &mut Databa
 
 fn absence_is_no_failure_and_leaves_the_data(database: &mut Database) {
     commit(database, &part(), 1, &feed(3)).expect("a commit");
-    database.record_absent(&part(), at(2)).expect("written");
+    database.record_absent(&part(), at(2), None).expect("written");
     let state = database.part(&part()).expect("an answer").expect("a part");
     assert!(state.is_absent && state.last_error.is_none());
     assert_eq!((state.last_attempt, state.last_success), (Some(at(2)), Some(at(1))));
@@ -156,6 +156,6 @@ fn a_reader_cannot_write(database: &mut Database) {
     let mut reader = Database::open(path, crate::Access::ReadOnly).expect("a reader");
     let error = commit(&mut reader, &part(), 1, &feed(1)).expect_err("refused");
     assert!(matches!(error, StoreError::ReadOnly), "{error}");
-    let error = reader.touch_unchanged(&part(), at(1)).expect_err("refused");
+    let error = reader.touch_unchanged(&part(), at(1), None).expect_err("refused");
     assert!(matches!(error, StoreError::ReadOnly), "{error}");
 }

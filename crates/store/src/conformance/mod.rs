@@ -5,6 +5,8 @@
 
 mod applying;
 mod asking;
+mod changing;
+mod fencing;
 mod guarding;
 mod registering;
 pub(crate) mod sample;
@@ -29,7 +31,13 @@ enum Backend {
 
 /// All cases.
 fn cases() -> impl Iterator<Item = &'static Case> {
-    applying::CASES.iter().chain(asking::CASES).chain(guarding::CASES).chain(registering::CASES)
+    applying::CASES
+        .iter()
+        .chain(asking::CASES)
+        .chain(changing::CASES)
+        .chain(fencing::CASES)
+        .chain(guarding::CASES)
+        .chain(registering::CASES)
 }
 
 macro_rules! list {

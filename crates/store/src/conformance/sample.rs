@@ -31,6 +31,7 @@ pub(crate) fn options(hour: i64) -> CommitOptions {
         covers: Vec::new(),
         is_partial: false,
         force: false,
+        fence: None,
     }
 }
 

@@ -59,27 +59,3 @@ fn lists_are_one_parameter() {
         assert_eq!(ask(joined, Value::Integers(&numbers)), count);
     }
 }
-
-#[test]
-fn a_transaction_that_fails_leaves_nothing() {
-    let database = memory();
-    let session = &*database.session;
-    table(session);
-    let insert = "INSERT INTO t (a) VALUES (?1)";
-    let result = database.in_transaction("trying", |database| {
-        database.session.execute("adding", insert, values![1_i64])?;
-        Err::<(), _>(StoreError::ReadOnly)
-    });
-    assert!(matches!(result, Err(StoreError::ReadOnly)));
-    let count = || session.one("asking", "SELECT count(*) FROM t", &[], |row| row.integer(0));
-    assert_eq!(count().expect("a count"), 0);
-    database
-        .in_transaction("trying", |database| {
-            database.in_transaction("nesting", |database| {
-                database.session.execute("adding", insert, values![1_i64])
-            })
-        })
-        .expect("kept");
-    assert_eq!(count().expect("a count"), 1);
-    assert!(session.now().expect("a time").as_second() > 1_700_000_000);
-}

@@ -176,6 +176,7 @@ fn begin(line: &PartLine) -> Result<(Staging, CommitOptions), Problem> {
         covers: line.covers()?,
         is_partial: line.is_partial,
         force: true,
+        fence: None,
     };
     Ok((Staging::new(line.part()?, None), options))
 }

@@ -112,6 +112,7 @@ async fn try_update(
         covers: scopes(&part.covers),
         is_partial: false,
         force: shared.config.force,
+        fence: None,
     };
     let applied = shared.writer.commit(staging, options).await?;
     if !applied.is_changed() {

@@ -76,13 +76,13 @@ fn serve(mut database: Database, clock: &Clock, mut queue: mpsc::Receiver<Reques
                 }
             }
             Request::Unchanged(part, answer) => {
-                let _ = answer.send(database.touch_unchanged(&part, now));
+                let _ = answer.send(database.touch_unchanged(&part, now, None));
             }
             Request::Absent(part, answer) => {
-                let _ = answer.send(database.record_absent(&part, now));
+                let _ = answer.send(database.record_absent(&part, now, None));
             }
             Request::Failure(part, error, answer) => {
-                let _ = answer.send(database.record_failure(&part, &error, now));
+                let _ = answer.send(database.record_failure(&part, &error, now, None));
             }
         }
     }

@@ -1,0 +1,185 @@
+//! What a change is about: the packages and vulnerabilities to be looked at again because of it.
+//!
+//! A change of a whole advisory names no package; which ones it is about stands with the advisory,
+//! also after it is gone from its feed. A change of a fact about a CVE is about the packages of
+//! every live advisory about that CVE, whichever part brought it. What the packages of a new
+//! advisory are is read as it is now: if it was narrowed since, a later change says so.
+
+use std::collections::{BTreeSet, HashMap};
+
+use jiff::Timestamp;
+
+use pratique_model::{Ecosystem, PartId, Release};
+
+use crate::change::ChangeKind;
+use crate::read::SAME_AS_NAME;
+use crate::session::{Row, Value, values};
+use crate::write::packages_of;
+use crate::{Database, StoreError, encoding, part};
+
+/// A package's name and where it means something; without release for language packages.
+pub type PackageName = (Ecosystem, Option<Release>, String);
+
+/// How far the changes of a part were read: all up to and with this one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ChangeCursor {
+    /// The generation of the last change that was read.
+    pub generation: u64,
+    /// Its place among the changes of that generation; [`i64::MAX`] for all of them. Grows, with
+    /// gaps.
+    pub sequence: i64,
+}
+
+/// A change with what it is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChangedKey {
+    /// Where to go on after it.
+    pub cursor: ChangeCursor,
+    /// When it was committed.
+    pub at: Timestamp,
+    /// What kind of difference.
+    pub kind: ChangeKind,
+    /// The advisory's id; `None` for a fact about a CVE and for [`ChangeKind::Baseline`].
+    pub advisory: Option<String>,
+    /// The vulnerabilities: the one that the change names, else all of the advisory's. Empty for
+    /// an advisory that names none, which is its own vulnerability.
+    pub vulnerabilities: Vec<String>,
+    /// The packages, sorted: the one that the change names, else all of the advisory's, else those
+    /// of all live advisories about the vulnerability. Empty for [`ChangeKind::Baseline`], which is
+    /// about everything in the part.
+    pub packages: Vec<PackageName>,
+    /// The value before, in the words of the kind.
+    pub old: Option<String>,
+    /// The value now.
+    pub new: Option<String>,
+}
+
+impl ChangeCursor {
+    /// Stands after all changes of a generation; 0: before everything.
+    pub fn after_generation(generation: u64) -> Self {
+        Self { generation, sequence: i64::MAX }
+    }
+}
+
+/// A row of `change`, as far as it goes.
+struct ChangeRow {
+    key: ChangedKey,
+    cve: Option<i64>,
+    /// Numbers of scopes with the name of a package in each.
+    scopes: Vec<(i64, String)>,
+}
+
+const COLUMNS: &str = "change.id, change.generation, change.at, change.kind, change.cve, \
+                       change.scope, change.package, change.old, change.new, advisory.name, \
+                       advisory.vulnerabilities, advisory.packages";
+
+impl Database {
+    /// The changes of a part after `after`, oldest first, at most `limit`, each with the packages
+    /// and vulnerabilities that it is about.
+    ///
+    /// # Errors
+    /// [`StoreError::Statement`], [`StoreError::Damaged`].
+    pub fn changed_keys(
+        &self,
+        id: &PartId,
+        after: ChangeCursor,
+        limit: usize,
+    ) -> Result<Vec<ChangedKey>, StoreError> {
+        let doing = "reading changes";
+        let Some(number) = part::number_of(&*self.session, id)? else { return Ok(Vec::new()) };
+        let sql = format!(
+            "SELECT {COLUMNS} FROM change LEFT JOIN advisory ON advisory.id = change.advisory \
+             WHERE change.part = ?1 AND change.generation >= ?2 \
+             AND (change.generation > ?2 OR change.id > ?3) \
+             ORDER BY change.generation, change.id LIMIT ?4"
+        );
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let values = values![number, after.generation, after.sequence, limit];
+        let rows = self.session.all(doing, &sql, values, change_row)?;
+        let about = self.packages_about(&rows)?;
+        let scopes = self.scopes()?;
+        let mut keys = Vec::with_capacity(rows.len());
+        for ChangeRow { mut key, cve, scopes: own } in rows {
+            let about = cve.filter(|_| key.advisory.is_none()).and_then(|cve| about.get(&cve));
+            let mut packages = BTreeSet::new();
+            for (scope, package) in own.iter().chain(about.into_iter().flatten()) {
+                let (ecosystem, release) = scopes
+                    .get(scope)
+                    .ok_or_else(|| StoreError::damaged(format!("scope {scope} of a change")))?;
+                packages.insert((*ecosystem, release.clone(), package.clone()));
+            }
+            key.packages = packages.into_iter().collect();
+            keys.push(key);
+        }
+        Ok(keys)
+    }
+
+    /// Every scope by its number.
+    pub(crate) fn scopes(&self) -> Result<HashMap<i64, (Ecosystem, Option<Release>)>, StoreError> {
+        let sql = "SELECT id, ecosystem, \"release\" FROM scope";
+        let pairs = self.session.all("reading the releases", sql, &[], |row| {
+            let ecosystem = row.text(1)?.parse();
+            let ecosystem = ecosystem.map_err(|error: pratique_model::UnknownEcosystem| {
+                StoreError::damaged(error.to_string())
+            })?;
+            let release = Some(row.text(2)?).filter(|release| !release.is_empty());
+            Ok((row.integer(0)?, (ecosystem, release.map(Release::from_text))))
+        })?;
+        Ok(pairs.into_iter().collect())
+    }
+
+    /// The packages of all live advisories about the CVEs that changes name alone.
+    fn packages_about(
+        &self,
+        rows: &[ChangeRow],
+    ) -> Result<HashMap<i64, Vec<(i64, String)>>, StoreError> {
+        let alone = rows.iter().filter(|row| row.key.advisory.is_none());
+        let cves: BTreeSet<i64> = alone.filter_map(|row| row.cve).collect();
+        let cves: Vec<i64> = cves.into_iter().collect();
+        let mut about: HashMap<i64, Vec<(i64, String)>> = HashMap::new();
+        let sql = "SELECT vulnerability.cve, advisory.packages FROM vulnerability \
+                   JOIN advisory ON advisory.id = vulnerability.advisory \
+                   WHERE vulnerability.cve IN LIST(?1)";
+        let doing = "looking up packages of CVEs";
+        self.session.query(doing, sql, &[Value::Integers(&cves)], &mut |row| {
+            about.entry(row.integer(0)?).or_default().extend(scopes_of(row.optional_text(1)?)?);
+            Ok(())
+        })?;
+        Ok(about)
+    }
+}
+
+fn change_row(row: &Row<'_>) -> Result<ChangeRow, StoreError> {
+    let code = row.integer(3)?;
+    let kind = ChangeKind::ALL.into_iter().find(|kind| kind.code() == code);
+    let cve = row.optional_integer(4)?;
+    let advisory = row.optional_string(9)?;
+    let vulnerabilities = match (cve, row.optional_text(10)?) {
+        (Some(cve), _) => vec![encoding::cve(cve)],
+        (None, Some(SAME_AS_NAME)) => advisory.iter().cloned().collect(),
+        (None, list) => encoding::items(list)?,
+    };
+    let scopes = match (row.optional_integer(5)?, row.optional_string(6)?) {
+        (Some(scope), Some(package)) => vec![(scope, package)],
+        _ => scopes_of(row.optional_text(11)?)?,
+    };
+    let key = ChangedKey {
+        cursor: ChangeCursor { sequence: row.integer(0)?, generation: row.count(1)? },
+        at: encoding::timestamp(row.integer(2)?)?,
+        kind: kind.ok_or_else(|| StoreError::damaged(format!("kind of change {code}")))?,
+        advisory,
+        vulnerabilities,
+        packages: Vec::new(),
+        old: row.optional_string(7)?,
+        new: row.optional_string(8)?,
+    };
+    Ok(ChangeRow { key, cve, scopes })
+}
+
+fn scopes_of(packages: Option<&str>) -> Result<Vec<(i64, String)>, StoreError> {
+    let mut pairs = Vec::new();
+    for (package, scopes) in packages_of(packages)? {
+        pairs.extend(scopes.into_iter().map(|scope| (scope, package.clone())));
+    }
+    Ok(pairs)
+}
