@@ -51,6 +51,11 @@ impl Backoff {
         Ok(Self { least, first, cap })
     }
 
+    /// The longest wait.
+    pub const fn cap(&self) -> Duration {
+        self.cap
+    }
+
     /// The wait after `failure_count` failures in a row; none have no wait.
     pub fn delay(&self, failure_count: u32, random: &mut Random) -> Duration {
         let Some(doublings) = failure_count.checked_sub(1) else {

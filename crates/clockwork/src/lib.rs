@@ -1,15 +1,24 @@
-//! Time as the other crates see it: the wall clock, how long to wait after a failure, and locks
-//! that expire.
+//! What makes a service tick: time, waiting, stopping, and answering over HTTP.
 //!
-//! Nothing here sleeps or spawns. Durations are measured with tokio's time by whoever waits;
-//! `Instant::now` and `SystemTime::now` are banned outside this crate, so that everything that
-//! depends on the time of day can be run at a chosen time.
+//! The wall clock and how long to wait after a failure; a request to stop, the tasks it stops and
+//! the signals that cause it; a wake-up without content; locks that expire; the HTTP server.
+//! Nothing here knows vulnerabilities. `Instant::now` and `SystemTime::now` are banned outside
+//! this crate, so that everything that depends on the time of day can be run at a chosen time.
 
 mod backoff;
+mod bell;
 mod clock;
+pub mod http;
 pub mod lease;
 mod random;
+mod shutdown;
+mod signals;
+mod supervisor;
 
 pub use backoff::{Backoff, BackoffError};
+pub use bell::{Bell, Listener};
 pub use clock::Clock;
 pub use random::Random;
+pub use shutdown::Shutdown;
+pub use signals::Signals;
+pub use supervisor::{Supervisor, SupervisorMetrics, TaskResult};
