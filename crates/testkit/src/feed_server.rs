@@ -1,20 +1,24 @@
 //! A web server on the loopback over a folder, which misbehaves on demand.
 //!
 //! Files are served with an `ETag` made from their content, a matching `If-None-Match` gets a 304,
-//! and what is not there a 404. For a path, answers can be scripted: they are given one by one,
-//! and after the last one the folder answers again. Each connection carries one request.
+//! a `Range` its bytes, and what is not there a 404. A file is read when it is asked for, so its
+//! content may be replaced at any time. For a path, answers can be scripted: they are given one by
+//! one, and after the last one the folder answers again; or one answer is given until it is taken
+//! back. Each connection carries one request. What is under way is counted, so that a test can
+//! stop a client in the middle of something.
+
+mod answer;
+mod bomb;
 
 use std::collections::{HashMap, VecDeque};
-use std::fmt::Write as _;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
+use std::time::Duration;
 
-use flate2::Compression;
-use flate2::write::GzEncoder;
-use sha2::{Digest as _, Sha256};
+pub use self::bomb::{gzip_bomb, zip_bomb};
 
 /// How many bytes of a request are looked at.
 const REQUEST_BYTES_MAX: u64 = 64 << 10;
@@ -53,18 +57,29 @@ pub enum ScriptedAnswer {
     Silence,
     /// The folder's file: so many bytes, then nothing more, with the connection open.
     Stall(usize),
+    /// The folder's file, so many bytes at a time with a pause after each.
+    Drip(usize, Duration),
+    /// The folder's file, whole, under a `Content-Length` that differs from its own by so much.
+    WrongLength(i64),
+    /// A redirect to a path of this server.
+    Redirect(String),
+    /// A 304 that nobody's condition calls for.
+    NotModified,
 }
 
 struct Shared {
     folder: PathBuf,
     state: Mutex<State>,
-    stopped: Condvar,
+    /// Told of every change of the state.
+    changed: Condvar,
 }
 
 #[derive(Default)]
 struct State {
     scripts: HashMap<String, VecDeque<ScriptedAnswer>>,
+    always: HashMap<String, ScriptedAnswer>,
     requests: Vec<Request>,
+    held_count: usize,
     is_stopping: bool,
 }
 
@@ -79,7 +94,7 @@ impl FeedServer {
         let shared = Arc::new(Shared {
             folder: folder.into(),
             state: Mutex::default(),
-            stopped: Condvar::new(),
+            changed: Condvar::new(),
         });
         let serving = Arc::clone(&shared);
         let listening = thread::spawn(move || {
@@ -105,6 +120,47 @@ impl FeedServer {
         self.shared.lock().scripts.entry(path.to_owned()).or_default().push_back(answer);
     }
 
+    /// Gives one answer to every request of a path (with its query), once its script is through.
+    pub fn script_always(&self, path: &str, answer: ScriptedAnswer) {
+        self.shared.lock().always.insert(path.to_owned(), answer);
+    }
+
+    /// Lets the folder answer for a path again.
+    pub fn unscript(&self, path: &str) {
+        let mut state = self.shared.lock();
+        state.scripts.remove(path);
+        state.always.remove(path);
+    }
+
+    /// Waits until a path has been asked for so many times in all.
+    ///
+    /// # Panics
+    /// When that does not happen within the deadline.
+    pub fn wait_for_requests(&self, path: &str, count: usize, deadline: Duration) {
+        self.wait_until(deadline, &format!("{count} requests of {path}"), |state| {
+            state.requests.iter().filter(|request| request.path == path).count() >= count
+        });
+    }
+
+    /// Waits until so many answers hang: silent, stalled, or in a pause of a drip.
+    ///
+    /// # Panics
+    /// When that does not happen within the deadline.
+    pub fn wait_for_held(&self, count: usize, deadline: Duration) {
+        self.wait_until(deadline, &format!("{count} held answers"), |state| {
+            state.held_count >= count
+        });
+    }
+
+    fn wait_until(&self, deadline: Duration, what: &str, is_there: impl Fn(&State) -> bool) {
+        let state = self.shared.lock();
+        let waiting =
+            self.shared.changed.wait_timeout_while(state, deadline, |state| !is_there(state));
+        let (state, timeout) = waiting.unwrap_or_else(PoisonError::into_inner);
+        let requests = &state.requests;
+        assert!(!timeout.timed_out(), "waited {deadline:?} for {what}; had: {requests:#?}");
+    }
+
     /// The requests so far, in the order in which they came.
     pub fn requests(&self) -> Vec<Request> {
         self.shared.lock().requests.clone()
@@ -114,7 +170,7 @@ impl FeedServer {
 impl Drop for FeedServer {
     fn drop(&mut self) {
         self.shared.lock().is_stopping = true;
-        self.shared.stopped.notify_all();
+        self.shared.changed.notify_all();
         // A last connection wakes the thread that waits for connections.
         drop(TcpStream::connect(self.address));
         if let Some(listening) = self.listening.take() {
@@ -134,104 +190,28 @@ impl Shared {
         let answer = {
             let mut state = self.lock();
             state.requests.push(request.clone());
-            state.scripts.get_mut(&request.path).and_then(VecDeque::pop_front)
+            self.changed.notify_all();
+            let scripted = state.scripts.get_mut(&request.path).and_then(VecDeque::pop_front);
+            scripted.or_else(|| state.always.get(&request.path).cloned())
         };
         let _ = self.answer(&mut stream, &request, answer);
         let _ = stream.shutdown(Shutdown::Both);
     }
 
-    fn answer(
-        &self,
-        stream: &mut TcpStream,
-        request: &Request,
-        answer: Option<ScriptedAnswer>,
-    ) -> std::io::Result<()> {
-        match answer {
-            Some(ScriptedAnswer::Status(status, headers)) => {
-                stream.write_all(&head(status, &headers, Some(0)))
-            }
-            Some(ScriptedAnswer::Body(body, headers)) => {
-                let is_given = headers
-                    .iter()
-                    .any(|(name, _)| matches!(*name, "Content-Length" | "Transfer-Encoding"));
-                stream.write_all(&head(200, &headers, (!is_given).then_some(body.len())))?;
-                stream.write_all(&body)
-            }
-            Some(ScriptedAnswer::Silence) => {
-                self.wait();
-                Ok(())
-            }
-            other => self.folder_answer(stream, request, other.as_ref()),
-        }
-    }
-
-    fn folder_answer(
-        &self,
-        stream: &mut TcpStream,
-        request: &Request,
-        twist: Option<&ScriptedAnswer>,
-    ) -> std::io::Result<()> {
-        let path = request.path.split('?').next().unwrap_or_default();
-        let is_inside = !path.split('/').any(|part| part == "..");
-        let file = self.folder.join(path.trim_start_matches('/'));
-        let Some(body) = is_inside.then(|| std::fs::read(file).ok()).flatten() else {
-            return stream.write_all(&head(404, &[], Some(0)));
-        };
-        let mut headers = vec![("ETag", etag(&body))];
-        if request.headers.get("if-none-match") == Some(&headers[0].1) {
-            return stream.write_all(&head(304, &headers, None));
-        }
-        match twist {
-            Some(ScriptedAnswer::Gzip) => {
-                let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
-                encoder.write_all(&body)?;
-                let body = encoder.finish()?;
-                headers.push(("Content-Encoding", "gzip".to_owned()));
-                stream.write_all(&head(200, &headers, Some(body.len())))?;
-                stream.write_all(&body)
-            }
-            Some(ScriptedAnswer::Unmeasured) => {
-                stream.write_all(&head(200, &headers, None))?;
-                stream.write_all(&body)
-            }
-            Some(ScriptedAnswer::Cut(count) | ScriptedAnswer::Stall(count)) => {
-                stream.write_all(&head(200, &headers, Some(body.len())))?;
-                stream.write_all(body.get(..*count).unwrap_or(&body))?;
-                if matches!(twist, Some(ScriptedAnswer::Stall(_))) {
-                    self.wait();
-                }
-                Ok(())
-            }
-            _ => {
-                stream.write_all(&head(200, &headers, Some(body.len())))?;
-                stream.write_all(&body)
-            }
-        }
-    }
-
     /// Holds a connection open until the server stops.
-    fn wait(&self) {
-        let state = self.lock();
-        let waiting = self.stopped.wait_while(state, |state| !state.is_stopping);
-        drop(waiting.unwrap_or_else(PoisonError::into_inner));
+    fn hold(&self) {
+        self.pause(Duration::MAX);
     }
-}
 
-fn head(status: u16, headers: &[(&'static str, String)], length: Option<usize>) -> Vec<u8> {
-    let mut text = format!("HTTP/1.1 {status} scripted\r\nConnection: close\r\n");
-    for (name, value) in headers {
-        let _ = write!(text, "{name}: {value}\r\n");
+    /// Holds a connection open for so long, or until the server stops.
+    fn pause(&self, duration: Duration) {
+        let mut state = self.lock();
+        state.held_count += 1;
+        self.changed.notify_all();
+        let waiting = self.changed.wait_timeout_while(state, duration, |state| !state.is_stopping);
+        let (mut state, _) = waiting.unwrap_or_else(PoisonError::into_inner);
+        state.held_count -= 1;
     }
-    if let Some(length) = length {
-        let _ = write!(text, "Content-Length: {length}\r\n");
-    }
-    text.push_str("\r\n");
-    text.into_bytes()
-}
-
-fn etag(body: &[u8]) -> String {
-    let digest = Sha256::digest(body);
-    digest.iter().take(8).fold("\"".to_owned(), |text, byte| format!("{text}{byte:02x}")) + "\""
 }
 
 fn read_request(stream: &TcpStream) -> Option<Request> {
@@ -246,3 +226,6 @@ fn read_request(stream: &TcpStream) -> Option<Request> {
     }
     Some(Request { path, headers })
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,4 +5,4 @@ mod feed_server;
 pub mod image;
 pub mod postgres;
 
-pub use feed_server::{FeedServer, Request, ScriptedAnswer};
+pub use feed_server::{FeedServer, Request, ScriptedAnswer, gzip_bomb, zip_bomb};
