@@ -15,7 +15,7 @@ use pratique_model::IndexReport;
 
 use crate::package::PackageKey;
 use crate::session::values;
-use crate::{Database, StoreError, package_set};
+use crate::{Database, StoreError, package_set, stored_report};
 use prepared::{PackageRow, Prepared};
 
 /// An image to be taken in.
@@ -350,7 +350,7 @@ impl Batch<'_> {
             if *outcome != Registered::Unchanged
                 && let Some(report) = &image.report
             {
-                rows.row(values![*id, &**report])?;
+                rows.row(values![*id, &*stored_report::compressed(report)])?;
             }
         }
         rows.finish()?;

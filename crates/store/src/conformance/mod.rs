@@ -5,9 +5,11 @@
 
 mod applying;
 mod asking;
+mod balance;
 mod changing;
 mod fencing;
 mod guarding;
+mod matching;
 mod registering;
 pub(crate) mod sample;
 
@@ -38,6 +40,7 @@ fn cases() -> impl Iterator<Item = &'static Case> {
         .chain(fencing::CASES)
         .chain(guarding::CASES)
         .chain(registering::CASES)
+        .chain(matching::CASES)
 }
 
 macro_rules! list {
@@ -78,6 +81,7 @@ fn every_backend_passes_every_case() {
             let run = std::panic::AssertUnwindSafe(|| {
                 (case.run)(&mut database);
                 sample::assert_whole(&database);
+                balance::assert_balanced(&database);
             });
             if std::panic::catch_unwind(run).is_err() {
                 failures.push(format!("{}: {}", backend.name(), case.name));

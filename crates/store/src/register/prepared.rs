@@ -57,6 +57,7 @@ pub(super) struct Prepared {
     /// Sorted by identity, each once.
     pub(super) packages: Vec<PackageRow>,
     pub(super) report_hash: i64,
+    /// The report, not yet compressed, if it is to be kept.
     pub(super) report: Option<Vec<u8>>,
     platform: Option<String>,
     release: Option<Release>,
@@ -93,7 +94,7 @@ impl Prepared {
             set_digest: package::set_digest(&identities),
             packages,
             report_hash: i64::from_le_bytes(*hash),
-            report: keep_report.then(|| stored_report::compressed(&plain)),
+            report: keep_report.then_some(plain),
             platform: target.platform.as_ref().map(Platform::to_string),
             release,
             distro: report.distro.as_ref().map(|distro| distro.name.clone()),
