@@ -10,6 +10,7 @@ mod changing;
 mod fencing;
 mod guarding;
 mod matching;
+mod random;
 mod registering;
 pub(crate) mod sample;
 
@@ -41,6 +42,7 @@ fn cases() -> impl Iterator<Item = &'static Case> {
         .chain(guarding::CASES)
         .chain(registering::CASES)
         .chain(matching::CASES)
+        .chain(random::CASES)
 }
 
 macro_rules! list {

@@ -34,7 +34,7 @@ pub(super) const CASES: &[Case] = list![
 ];
 
 /// A digest that ends in a number.
-fn digest(number: u64) -> Digest {
+pub(super) fn digest(number: u64) -> Digest {
     let mut bytes = [0xab; 32];
     bytes[..8].copy_from_slice(&number.to_be_bytes());
     Digest::from_bytes(bytes)
