@@ -9,6 +9,7 @@ mod balance;
 mod changing;
 mod fencing;
 mod guarding;
+mod leasing;
 mod matching;
 mod random;
 mod registering;
@@ -40,6 +41,7 @@ fn cases() -> impl Iterator<Item = &'static Case> {
         .chain(changing::CASES)
         .chain(fencing::CASES)
         .chain(guarding::CASES)
+        .chain(leasing::CASES)
         .chain(registering::CASES)
         .chain(matching::CASES)
         .chain(random::CASES)
