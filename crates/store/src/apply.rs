@@ -6,17 +6,18 @@
 //! part's own alone, and the generation stays.
 
 use std::cell::RefCell;
+use std::collections::HashMap;
 
 use jiff::Timestamp;
-use rusqlite::{Connection, params};
 
 use pratique_clockwork::lease::Lease;
 use pratique_model::{Advisory, Ecosystem, Release};
 
+use crate::aside::Aside;
 use crate::change::{ChangeKind, Difference, differences};
-use crate::error::Doing as _;
 use crate::read::RowReader;
 use crate::record::{self, Hashes};
+use crate::session::{Session, values};
 use crate::stage::{Entry, Staging};
 use crate::term::TermReader;
 use crate::write::{AdvisoryWriter, GONE};
@@ -37,6 +38,9 @@ const BAD_PERCENT_MAX: u64 = 1;
 /// How many unreadable entries never fail a part that has others: one bad entry must not cost the
 /// rest of a small feed.
 const BAD_FREE: u64 = 1;
+
+/// How many advisories are read, cleared and written together.
+const GROUP: usize = 500;
 
 /// What is written down with the content.
 #[derive(Clone, Debug)]
@@ -103,6 +107,7 @@ impl Database {
         self.require_writer()?;
         staging.finish()?;
         let fence = options.fence.as_ref();
+        part::ensure_apart(self, staging.part())?;
         self.in_transaction("committing a part", fence, |database| {
             database.commit_finished(&mut staging, options)
         })
@@ -113,18 +118,21 @@ impl Database {
         staging: &mut Staging,
         options: &CommitOptions,
     ) -> Result<Applied, StoreError> {
-        let connection = self.connection();
-        let number = part::ensure(&*self.session, staging.part())?;
-        let before = part::state(connection, staging.part())?;
+        let aside = self.aside()?;
+        let session = &*self.session;
+        let number = part::ensure(session, staging.part())?;
+        part::lock(session, number)?;
+        let before = part::state(session, staging.part())?;
         let before = before.ok_or_else(|| StoreError::damaged("a part that was just added"))?;
         let generation = before.generation;
         let round = Round {
-            connection,
+            session,
+            aside: &aside,
             part: number,
             is_empty: !before.is_loaded(),
             is_baseline: !before.is_loaded() || before.is_partial,
             generation: generation + 1,
-            now: options.now.as_microsecond(),
+            now: options.now,
             terms: RefCell::default(),
         };
         let plan = Plan::make(&round, staging)?;
@@ -147,7 +155,9 @@ impl Database {
 
 /// What holds for all of one commit.
 pub(crate) struct Round<'a> {
-    pub(crate) connection: &'a Connection,
+    pub(crate) session: &'a dyn Session,
+    /// Where rows are made that all parts share.
+    pub(crate) aside: &'a Aside<'a>,
     pub(crate) part: i64,
     /// Whether nothing of the part is stored.
     pub(crate) is_empty: bool,
@@ -155,29 +165,22 @@ pub(crate) struct Round<'a> {
     pub(crate) is_baseline: bool,
     /// The generation that this will be if anything differs.
     pub(crate) generation: u64,
-    pub(crate) now: i64,
+    pub(crate) now: Timestamp,
     pub(crate) terms: RefCell<TermReader>,
 }
 
 impl Round<'_> {
     fn reader(&self) -> RowReader<'_> {
-        RowReader { connection: self.connection, terms: &self.terms }
+        RowReader { session: self.session, terms: &self.terms }
     }
 
     fn baseline(&self, entries: u64) -> Result<(), StoreError> {
-        self.connection
-            .execute(
-                "INSERT INTO change (part, generation, at, kind, new) VALUES (?1, ?2, ?3, ?4, ?5)",
-                params![
-                    self.part,
-                    self.generation.cast_signed(),
-                    self.now,
-                    ChangeKind::Baseline.code(),
-                    entries.to_string(),
-                ],
-            )
-            .map(|_| ())
-            .doing("writing a change")
+        let sql =
+            "INSERT INTO change (part, generation, at, kind, new) VALUES (?1, ?2, ?3, ?4, ?5)";
+        let kind = ChangeKind::Baseline.code();
+        let entries = entries.to_string();
+        let values = values![self.part, self.generation, self.now, kind, &entries];
+        self.session.execute("writing a change", sql, values).map(|_| ())
     }
 
     fn write_part(
@@ -187,41 +190,33 @@ impl Round<'_> {
         options: &CommitOptions,
     ) -> Result<(), StoreError> {
         let doing = "writing the part";
-        self.connection
-            .execute(
-                "UPDATE part SET generation = ?2, fingerprint = ?3, parser_version = ?4, \
-                 entries = ?5, quarantined = ?6, as_of = ?7, last_attempt_at = ?8, \
-                 last_success_at = ?8, last_error = NULL, is_absent = 0, is_partial = ?9 \
-                 WHERE id = ?1",
-                params![
-                    self.part,
-                    applied.generation.cast_signed(),
-                    options.fingerprint,
-                    options.parser_version,
-                    applied.entries.cast_signed(),
-                    applied.quarantined.cast_signed(),
-                    options.as_of.unwrap_or(options.now).as_microsecond(),
-                    self.now,
-                    options.is_partial,
-                ],
-            )
-            .doing(doing)?;
-        self.connection.execute("DELETE FROM note WHERE part = ?1", [self.part]).doing(doing)?;
+        self.session.execute(
+            doing,
+            "UPDATE part SET generation = ?2, fingerprint = ?3, parser_version = ?4, \
+             entries = ?5, quarantined = ?6, as_of = ?7, last_attempt_at = ?8, \
+             last_success_at = ?8, last_error = NULL, is_absent = 0, is_partial = ?9 \
+             WHERE id = ?1",
+            values![
+                self.part,
+                applied.generation,
+                options.fingerprint.as_deref(),
+                options.parser_version,
+                applied.entries,
+                applied.quarantined,
+                options.as_of.unwrap_or(options.now),
+                self.now,
+                options.is_partial,
+            ],
+        )?;
+        self.session.execute(doing, "DELETE FROM note WHERE part = ?1", values![self.part])?;
+        let columns = "part, ordinal, is_quarantine, subject, text";
+        let mut rows = self.session.bulk(doing, "note", columns)?;
         for (ordinal, kept) in (0_i64..).zip(&staging.notes) {
-            self.connection
-                .prepare_cached(
-                    "INSERT INTO note (part, ordinal, is_quarantine, subject, text) \
-                     VALUES (?1, ?2, ?3, ?4, ?5)",
-                )
-                .and_then(|mut statement| {
-                    let note = &kept.note;
-                    let values =
-                        params![self.part, ordinal, kept.is_quarantine, note.subject, note.text];
-                    statement.execute(values)
-                })
-                .doing(doing)?;
+            let note = &kept.note;
+            let is_quarantine = kept.is_quarantine;
+            rows.row(values![self.part, ordinal, is_quarantine, &note.subject, &note.text])?;
         }
-        Ok(())
+        rows.finish().map(|_| ())
     }
 }
 
@@ -292,51 +287,69 @@ impl Plan {
     ) -> Result<Applied, StoreError> {
         let mut applied =
             Applied { entries: self.entries, unchanged: self.unchanged, ..Applied::default() };
-        let mut writer = AdvisoryWriter::new(round.connection, round.part)?;
+        let mut writer = AdvisoryWriter::new(round)?;
         writer.declare(covers)?;
-        for id in self.gone {
-            writer.tombstone(id)?;
-            applied.withdrawn += 1;
-            tell(round, &mut writer, id, &[whole(ChangeKind::Withdrawn)])?;
-        }
-        for (index, stored) in self.writes {
-            let (advisory, hashes) = waiting_advisory(staging, index as usize)?;
-            match stored {
-                None => {
-                    let id = writer.insert(&advisory, hashes)?;
-                    applied.new += 1;
-                    tell(round, &mut writer, id, &[whole(ChangeKind::New)])?;
-                }
-                Some(id) => update(round, &mut writer, id, &advisory, hashes, &mut applied)?,
+        for ids in self.gone.chunks(GROUP) {
+            writer.tombstone(ids)?;
+            for id in ids {
+                tell(round, &mut writer, *id, &[whole(ChangeKind::Withdrawn)])?;
             }
+        }
+        applied.withdrawn = self.gone.len() as u64;
+        for group in self.writes.chunks(GROUP) {
+            write_group(round, &mut writer, staging, group, &mut applied)?;
         }
         writer.finish()?;
         Ok(applied)
     }
 }
 
-fn update(
+/// Writes some advisories: what is stored of them is read and cleared for all of them at once.
+fn write_group(
     round: &Round<'_>,
     writer: &mut AdvisoryWriter<'_>,
-    id: i64,
-    advisory: &Advisory,
-    hashes: Hashes,
+    staging: &mut Staging,
+    group: &[(u32, Option<i64>)],
     applied: &mut Applied,
 ) -> Result<(), StoreError> {
-    let (old, was_gone) = round.reader().whole(id)?;
-    let differences =
-        if was_gone { vec![whole(ChangeKind::New)] } else { differences(&old, advisory) };
-    if differences.is_empty() {
-        applied.unchanged += 1;
-        return writer.set_hashes(id, hashes);
+    let stored: Vec<i64> = group.iter().filter_map(|(_, stored)| *stored).collect();
+    let old = if stored.is_empty() { HashMap::new() } else { round.reader().whole(&stored)? };
+    let mut changed = Vec::new();
+    for (index, stored) in group {
+        let (advisory, hashes) = waiting_advisory(staging, *index as usize)?;
+        let Some(id) = *stored else {
+            let id = writer.insert(&advisory, hashes)?;
+            applied.new += 1;
+            tell(round, writer, id, &[whole(ChangeKind::New)])?;
+            continue;
+        };
+        let old = old.get(&id).ok_or_else(|| StoreError::damaged("a stored advisory"))?;
+        let differences = if old.is_gone {
+            vec![whole(ChangeKind::New)]
+        } else {
+            differences(&old.advisory, &advisory)
+        };
+        if differences.is_empty() {
+            applied.unchanged += 1;
+            writer.set_hashes(id, hashes)?;
+            continue;
+        }
+        if old.is_gone {
+            applied.new += 1;
+        } else {
+            applied.changed += 1;
+        }
+        changed.push((id, advisory, hashes, differences));
     }
-    if was_gone {
-        applied.new += 1;
-    } else {
-        applied.changed += 1;
+    let ids: Vec<i64> = changed.iter().map(|(id, ..)| *id).collect();
+    if !ids.is_empty() {
+        writer.clear(&ids)?;
     }
-    writer.replace(id, advisory, hashes)?;
-    tell(round, writer, id, &differences)
+    for (id, advisory, hashes, differences) in &changed {
+        writer.replace(*id, advisory, *hashes)?;
+        tell(round, writer, *id, differences)?;
+    }
+    Ok(())
 }
 
 /// Writes differences down, unless this is the part's baseline.
@@ -350,7 +363,7 @@ fn tell(
         return Ok(());
     }
     for difference in differences {
-        writer.change(id, round.generation, round.now, difference)?;
+        writer.change(id, difference)?;
     }
     Ok(())
 }
@@ -363,20 +376,12 @@ fn compare_stored(
     gone: &mut Vec<i64>,
 ) -> Result<(), StoreError> {
     let doing = "comparing with what is stored";
-    let mut statement = round
-        .connection
-        .prepare_cached(
-            "SELECT id, name, match_hash, text_hash, state FROM advisory WHERE part = ?1",
-        )
-        .doing(doing)?;
-    let mut rows = statement.query([round.part]).doing(doing)?;
-    while let Some(row) = rows.next().doing(doing)? {
-        let id: i64 = row.get(0).doing(doing)?;
-        let name = row.get_ref(1).doing(doing)?.as_str();
-        let name = name.map_err(|_| StoreError::damaged("name of an advisory"))?;
-        let hashes = Hashes { matching: row.get(2).doing(doing)?, text: row.get(3).doing(doing)? };
-        let is_gone = row.get::<_, i64>(4).doing(doing)? == GONE;
-        let name_hash = staging.name_hash(name);
+    let sql = "SELECT id, name, match_hash, text_hash, state FROM advisory WHERE part = ?1";
+    round.session.stream(doing, sql, values![round.part], &mut |row| {
+        let id = row.integer(0)?;
+        let hashes = Hashes { matching: row.integer(2)?, text: row.integer(3)? };
+        let is_gone = row.integer(4)? == GONE;
+        let name_hash = staging.name_hash(row.text(1)?);
         let first = staging.entries.partition_point(|entry| entry.name_hash < name_hash);
         let pieces = pieces_at(&staging.entries, first, name_hash);
         if pieces.is_empty() {
@@ -388,8 +393,8 @@ fn compare_stored(
         } else {
             fates[first] = id;
         }
-    }
-    Ok(())
+        Ok(())
+    })
 }
 
 fn pieces_at(entries: &[Entry], first: usize, name_hash: u64) -> &[Entry] {

@@ -97,35 +97,19 @@ impl Database {
         let values = values![number, after.generation, after.sequence, limit];
         let rows = self.session.all(doing, &sql, values, change_row)?;
         let about = self.packages_about(&rows)?;
-        let scopes = self.scopes()?;
+        let reader = self.rows();
         let mut keys = Vec::with_capacity(rows.len());
         for ChangeRow { mut key, cve, scopes: own } in rows {
             let about = cve.filter(|_| key.advisory.is_none()).and_then(|cve| about.get(&cve));
             let mut packages = BTreeSet::new();
             for (scope, package) in own.iter().chain(about.into_iter().flatten()) {
-                let (ecosystem, release) = scopes
-                    .get(scope)
-                    .ok_or_else(|| StoreError::damaged(format!("scope {scope} of a change")))?;
-                packages.insert((*ecosystem, release.clone(), package.clone()));
+                let (ecosystem, release) = reader.scope(*scope)?;
+                packages.insert((ecosystem, release, package.clone()));
             }
             key.packages = packages.into_iter().collect();
             keys.push(key);
         }
         Ok(keys)
-    }
-
-    /// Every scope by its number.
-    pub(crate) fn scopes(&self) -> Result<HashMap<i64, (Ecosystem, Option<Release>)>, StoreError> {
-        let sql = "SELECT id, ecosystem, \"release\" FROM scope";
-        let pairs = self.session.all("reading the releases", sql, &[], |row| {
-            let ecosystem = row.text(1)?.parse();
-            let ecosystem = ecosystem.map_err(|error: pratique_model::UnknownEcosystem| {
-                StoreError::damaged(error.to_string())
-            })?;
-            let release = Some(row.text(2)?).filter(|release| !release.is_empty());
-            Ok((row.integer(0)?, (ecosystem, release.map(Release::from_text))))
-        })?;
-        Ok(pairs.into_iter().collect())
     }
 
     /// The packages of all live advisories about the CVEs that changes name alone.
@@ -150,8 +134,6 @@ impl Database {
 }
 
 fn change_row(row: &Row<'_>) -> Result<ChangeRow, StoreError> {
-    let code = row.integer(3)?;
-    let kind = ChangeKind::ALL.into_iter().find(|kind| kind.code() == code);
     let cve = row.optional_integer(4)?;
     let advisory = row.optional_string(9)?;
     let vulnerabilities = match (cve, row.optional_text(10)?) {
@@ -166,7 +148,7 @@ fn change_row(row: &Row<'_>) -> Result<ChangeRow, StoreError> {
     let key = ChangedKey {
         cursor: ChangeCursor { sequence: row.integer(0)?, generation: row.count(1)? },
         at: encoding::timestamp(row.integer(2)?)?,
-        kind: kind.ok_or_else(|| StoreError::damaged(format!("kind of change {code}")))?,
+        kind: ChangeKind::from_code(row.integer(3)?)?,
         advisory,
         vulnerabilities,
         packages: Vec::new(),

@@ -115,11 +115,6 @@ impl Database {
         self.session.one("measuring", sql, &[], |row| row.count(0))
     }
 
-    /// The connection of a database that is known to be a SQLite file.
-    pub(crate) fn connection(&self) -> &Connection {
-        self.session.sqlite().expect("only SQLite is asked so")
-    }
-
     pub(crate) fn require_writer(&self) -> Result<(), StoreError> {
         match self.access {
             Access::ReadWrite => Ok(()),

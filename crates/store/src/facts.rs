@@ -3,19 +3,20 @@
 //! They are held one by one against the stored ones, because EPSS and NVD are published whole and
 //! mostly say what they said before. A CVE that comes twice in a part counts once; the last stands.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasher as _, RandomState};
-
-use rusqlite::{Connection, Row, params};
 
 use pratique_model::{Enrichment, Epss, KnownExploited, NvdScore};
 
 use crate::apply::{Applied, Round};
 use crate::change::{ChangeKind, EPSS_THRESHOLDS};
-use crate::error::Doing as _;
+use crate::session::{Row, RowSink, Session, values};
 use crate::stage::Staging;
 use crate::term::{TermReader, TermWriter};
 use crate::{StoreError, encoding, record};
+
+/// How many facts are gathered before they replace what is stored of the same CVEs.
+const RUN_ROWS: usize = 10_000;
 
 /// A kind of fact, and the table it is kept in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -52,7 +53,7 @@ pub(crate) fn apply(
     if staging.facts.is_empty() && known.is_empty() {
         return Ok(());
     }
-    let mut writer = FactWriter { round, terms: TermWriter::default() };
+    let mut writer = FactWriter::new(round)?;
     for index in 0..staging.facts.len() {
         let bytes = staging.read(staging.facts[index])?;
         let hash = hasher.hash_one(bytes);
@@ -60,8 +61,7 @@ pub(crate) fn apply(
         let key = key_of(&fact)?;
         let score = score_of(&fact);
         let before = known.insert(key, Known { hash, score, is_seen: true });
-        let score_before = before.as_ref().map_or(0.0, |before| before.score);
-        match before {
+        match &before {
             None => applied.new += 1,
             Some(before) if before.hash == hash => {
                 applied.unchanged += u64::from(!before.is_seen);
@@ -69,14 +69,14 @@ pub(crate) fn apply(
             }
             Some(before) => applied.changed += u64::from(!before.is_seen),
         }
-        writer.write(key.1, &fact, score_before)?;
+        writer.write(key, fact, before.as_ref())?;
     }
     applied.entries += known.values().filter(|fact| fact.is_seen).count() as u64;
     for (key, _) in known.iter().filter(|(_, fact)| !fact.is_seen) {
         writer.delete(*key)?;
         applied.withdrawn += 1;
     }
-    Ok(())
+    writer.finish()
 }
 
 fn key_of(fact: &Enrichment) -> Result<Key, StoreError> {
@@ -97,105 +97,140 @@ fn score_of(fact: &Enrichment) -> f64 {
     }
 }
 
-struct FactWriter<'a> {
-    round: &'a Round<'a>,
-    terms: TermWriter,
+impl Table {
+    const ALL: [Self; 3] = [Self::Epss, Self::Kev, Self::Nvd];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Epss => "epss",
+            Self::Kev => "kev",
+            Self::Nvd => "nvd",
+        }
+    }
+
+    const fn columns(self) -> &'static str {
+        match self {
+            Self::Epss => "cve, part, score, percentile, date",
+            Self::Kev => "cve, part, added, due, is_ransomware",
+            Self::Nvd => "cve, part, is_rejected, cvss",
+        }
+    }
 }
 
-impl FactWriter<'_> {
-    fn write(&mut self, cve: i64, fact: &Enrichment, before: f64) -> Result<(), StoreError> {
-        match fact {
-            Enrichment::Epss(epss) => self.write_epss(cve, epss, before),
-            Enrichment::KnownExploited(kev) => self.write_kev(cve, kev),
-            Enrichment::Nvd(nvd) => self.write_nvd(cve, nvd),
+struct FactWriter<'a> {
+    round: &'a Round<'a>,
+    terms: TermWriter<'a>,
+    changes: Box<dyn RowSink + 'a>,
+    /// What is to be stored of a CVE; `None`: nothing any more.
+    waiting: HashMap<Table, BTreeMap<i64, Option<Enrichment>>>,
+}
+
+impl<'a> FactWriter<'a> {
+    fn new(round: &'a Round<'a>) -> Result<Self, StoreError> {
+        let columns = "part, generation, at, kind, cve, old, new";
+        Ok(Self {
+            round,
+            terms: TermWriter::new(round.session, round.aside)?,
+            changes: round.session.bulk("writing a change", "change", columns)?,
+            waiting: HashMap::new(),
+        })
+    }
+
+    fn write(
+        &mut self,
+        (table, cve): Key,
+        fact: Enrichment,
+        before: Option<&Known>,
+    ) -> Result<(), StoreError> {
+        if !self.round.is_baseline {
+            self.tell(cve, &fact, before)?;
         }
+        self.gather(table, cve, Some(fact))
     }
 
-    fn write_epss(&self, cve: i64, epss: &Epss, before: f64) -> Result<(), StoreError> {
-        let reaches = |threshold: &f64| before < *threshold && epss.score >= *threshold;
-        if !self.round.is_baseline && EPSS_THRESHOLDS.iter().any(reaches) {
-            let round = self.round;
-            self.execute(
-                "INSERT INTO change (part, generation, at, kind, cve, old, new) \
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-                params![
-                    round.part,
-                    round.generation.cast_signed(),
-                    round.now,
-                    ChangeKind::EpssCrossed.code(),
-                    cve,
-                    before.to_string(),
-                    epss.score.to_string(),
-                ],
-            )?;
-        }
-        self.execute(
-            "INSERT OR REPLACE INTO epss (cve, part, score, percentile, date) \
-             VALUES (?1, ?2, ?3, ?4, ?5)",
-            params![
-                cve,
-                self.round.part,
-                epss.score,
-                epss.percentile,
-                encoding::date_code(epss.date)
-            ],
-        )
+    fn delete(&mut self, (table, cve): Key) -> Result<(), StoreError> {
+        self.gather(table, cve, None)
     }
 
-    fn write_kev(&self, cve: i64, kev: &KnownExploited) -> Result<(), StoreError> {
-        let round = self.round;
-        if !round.is_baseline {
-            self.execute(
-                "INSERT INTO change (part, generation, at, kind, cve, new) \
-                 SELECT ?1, ?2, ?3, ?4, ?5, ?6 \
-                 WHERE NOT EXISTS (SELECT 1 FROM kev WHERE cve = ?5 AND part = ?1)",
-                params![
-                    round.part,
-                    round.generation.cast_signed(),
-                    round.now,
-                    ChangeKind::KnownExploited.code(),
-                    cve,
-                    kev.added.to_string(),
-                ],
-            )?;
-        }
-        self.execute(
-            "INSERT OR REPLACE INTO kev (cve, part, added, due, is_ransomware) \
-             VALUES (?1, ?2, ?3, ?4, ?5)",
-            params![
-                cve,
-                round.part,
-                encoding::date_code(kev.added),
-                kev.due.map(encoding::date_code),
-                kev.ransomware
-            ],
-        )
-    }
-
-    fn write_nvd(&mut self, cve: i64, nvd: &NvdScore) -> Result<(), StoreError> {
-        let cvss = self.terms.cvss(self.round.connection, &nvd.cvss)?;
-        self.execute(
-            "INSERT OR REPLACE INTO nvd (cve, part, is_rejected, cvss) VALUES (?1, ?2, ?3, ?4)",
-            params![cve, self.round.part, nvd.is_rejected, cvss],
-        )
-    }
-
-    fn delete(&self, (table, cve): Key) -> Result<(), StoreError> {
-        let sql = match table {
-            Table::Epss => "DELETE FROM epss WHERE cve = ?1 AND part = ?2",
-            Table::Kev => "DELETE FROM kev WHERE cve = ?1 AND part = ?2",
-            Table::Nvd => "DELETE FROM nvd WHERE cve = ?1 AND part = ?2",
+    /// Writes down what is worth telling of a fact that was not so before.
+    fn tell(
+        &mut self,
+        cve: i64,
+        fact: &Enrichment,
+        before: Option<&Known>,
+    ) -> Result<(), StoreError> {
+        let (kind, old, new) = match fact {
+            Enrichment::Epss(epss) => {
+                let before = before.map_or(0.0, |before| before.score);
+                let reaches = |threshold: &f64| before < *threshold && epss.score >= *threshold;
+                if !EPSS_THRESHOLDS.iter().any(reaches) {
+                    return Ok(());
+                }
+                (ChangeKind::EpssCrossed, Some(before.to_string()), epss.score.to_string())
+            }
+            Enrichment::KnownExploited(kev) if before.is_none() => {
+                (ChangeKind::KnownExploited, None, kev.added.to_string())
+            }
+            Enrichment::KnownExploited(_) | Enrichment::Nvd(_) => return Ok(()),
         };
-        self.execute(sql, params![cve, self.round.part])
+        self.changes.row(values![
+            self.round.part,
+            self.round.generation,
+            self.round.now,
+            kind.code(),
+            cve,
+            old.as_deref(),
+            &new,
+        ])
     }
 
-    fn execute(&self, sql: &str, values: &[&dyn rusqlite::ToSql]) -> Result<(), StoreError> {
-        self.round
-            .connection
-            .prepare_cached(sql)
-            .and_then(|mut statement| statement.execute(values))
-            .map(|_| ())
-            .doing("writing facts")
+    fn gather(
+        &mut self,
+        table: Table,
+        cve: i64,
+        fact: Option<Enrichment>,
+    ) -> Result<(), StoreError> {
+        let waiting = self.waiting.entry(table).or_default();
+        waiting.insert(cve, fact);
+        if waiting.len() < RUN_ROWS { Ok(()) } else { self.flush(table) }
+    }
+
+    fn flush(&mut self, table: Table) -> Result<(), StoreError> {
+        let Some(facts) = self.waiting.remove(&table) else { return Ok(()) };
+        let doing = "writing facts";
+        let Round { session, part, .. } = *self.round;
+        let cves: Vec<i64> = facts.keys().copied().collect();
+        let name = table.name();
+        let delete = format!("DELETE FROM {name} WHERE part = ?1 AND cve IN LIST(?2)");
+        session.execute(doing, &delete, values![part, &*cves])?;
+        let mut rows = session.bulk(doing, name, table.columns())?;
+        for (cve, fact) in facts {
+            match fact {
+                None => {}
+                Some(Enrichment::Epss(epss)) => {
+                    let date = encoding::date_code(epss.date);
+                    rows.row(values![cve, part, epss.score, epss.percentile, date])?;
+                }
+                Some(Enrichment::KnownExploited(kev)) => {
+                    let due = kev.due.map(encoding::date_code);
+                    let added = encoding::date_code(kev.added);
+                    rows.row(values![cve, part, added, due, kev.ransomware])?;
+                }
+                Some(Enrichment::Nvd(nvd)) => {
+                    let cvss = self.terms.cvss(&nvd.cvss)?;
+                    rows.row(values![cve, part, nvd.is_rejected, cvss.as_deref()])?;
+                }
+            }
+        }
+        rows.finish().map(|_| ())
+    }
+
+    fn finish(mut self) -> Result<(), StoreError> {
+        for table in Table::ALL {
+            self.flush(table)?;
+        }
+        self.changes.finish()?;
+        self.terms.finish()
     }
 }
 
@@ -206,7 +241,7 @@ fn read_stored(
     known: &mut HashMap<Key, Known>,
 ) -> Result<(), StoreError> {
     let mut bytes = Vec::new();
-    each_fact(round.connection, Some(round.part), |fact| {
+    each_fact(round.session, round.part, |fact| {
         bytes.clear();
         record::push_enrichment(&mut bytes, &fact);
         let hash = hasher.hash_one(&*bytes);
@@ -215,61 +250,60 @@ fn read_stored(
     })
 }
 
-/// Gives every stored fact, of one part or of all, by table and then by CVE.
+/// Gives every stored fact of a part, by table and then by CVE.
 pub(crate) fn each_fact(
-    connection: &Connection,
-    part: Option<i64>,
+    session: &dyn Session,
+    part: i64,
     mut take: impl FnMut(Enrichment) -> Result<(), StoreError>,
 ) -> Result<(), StoreError> {
-    let doing = "reading facts";
     let mut terms = TermReader::default();
-    let tables = [
-        (Table::Epss, "SELECT cve, score, percentile, date FROM epss"),
-        (Table::Kev, "SELECT cve, added, due, is_ransomware FROM kev"),
-        (Table::Nvd, "SELECT cve, is_rejected, cvss FROM nvd"),
-    ];
-    for (table, sql) in tables {
-        let sql = format!("{sql} WHERE ?1 IS NULL OR part = ?1 ORDER BY cve, part");
-        let mut statement = connection.prepare_cached(&sql).doing(doing)?;
-        let mut rows = statement.query([part]).doing(doing)?;
-        while let Some(row) = rows.next().doing(doing)? {
-            let vulnerability = encoding::cve(row.get(0).doing(doing)?);
+    for table in Table::ALL {
+        let sql = format!(
+            "SELECT {} FROM {} WHERE part = ?1 ORDER BY cve",
+            table.columns(),
+            table.name()
+        );
+        session.stream("reading facts", &sql, values![part], &mut |row| {
+            let vulnerability = encoding::cve(row.integer(0)?);
             take(match table {
-                Table::Epss => epss_of(row, vulnerability)?,
-                Table::Kev => kev_of(row, vulnerability)?,
-                Table::Nvd => {
-                    let cvss = row.get_ref(2).doing(doing)?.as_str_or_null();
-                    let cvss = cvss.map_err(|_| StoreError::damaged("scores"))?;
-                    Enrichment::Nvd(NvdScore {
-                        vulnerability,
-                        cvss: terms.cvss(connection, cvss)?,
-                        is_rejected: row.get(1).doing(doing)?,
-                        description: None,
-                    })
-                }
-            })?;
-        }
+                Table::Epss => Enrichment::Epss(epss_of(row, 2, vulnerability)?),
+                Table::Kev => Enrichment::KnownExploited(kev_of(row, 2, vulnerability)?),
+                Table::Nvd => Enrichment::Nvd(NvdScore {
+                    vulnerability,
+                    cvss: terms.cvss(session, row.optional_text(3)?)?,
+                    is_rejected: row.flag(2)?,
+                    description: None,
+                }),
+            })
+        })?;
     }
     Ok(())
 }
 
-fn epss_of(row: &Row<'_>, vulnerability: String) -> Result<Enrichment, StoreError> {
-    let doing = "reading EPSS";
-    Ok(Enrichment::Epss(Epss {
+/// The score in a row whose columns from `first` on are score, percentile and date.
+pub(crate) fn epss_of(
+    row: &Row<'_>,
+    first: usize,
+    vulnerability: String,
+) -> Result<Epss, StoreError> {
+    Ok(Epss {
         vulnerability,
-        score: row.get(1).doing(doing)?,
-        percentile: row.get(2).doing(doing)?,
-        date: encoding::date(row.get(3).doing(doing)?)?,
-    }))
+        score: row.real(first)?,
+        percentile: row.real(first + 1)?,
+        date: encoding::date(row.integer(first + 2)?)?,
+    })
 }
 
-fn kev_of(row: &Row<'_>, vulnerability: String) -> Result<Enrichment, StoreError> {
-    let doing = "reading KEV";
-    let due: Option<i64> = row.get(2).doing(doing)?;
-    Ok(Enrichment::KnownExploited(KnownExploited {
+/// The entry in a row whose columns from `first` on are added, due and is_ransomware.
+pub(crate) fn kev_of(
+    row: &Row<'_>,
+    first: usize,
+    vulnerability: String,
+) -> Result<KnownExploited, StoreError> {
+    Ok(KnownExploited {
         vulnerability,
-        added: encoding::date(row.get(1).doing(doing)?)?,
-        due: due.map(encoding::date).transpose()?,
-        ransomware: row.get(3).doing(doing)?,
-    }))
+        added: encoding::date(row.integer(first)?)?,
+        due: row.optional_integer(first + 1)?.map(encoding::date).transpose()?,
+        ransomware: row.flag(first + 2)?,
+    })
 }

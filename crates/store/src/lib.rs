@@ -8,6 +8,7 @@
 //! encodings do not leave this crate.
 
 mod apply;
+mod aside;
 mod change;
 mod changed;
 #[cfg(test)]
@@ -34,7 +35,6 @@ mod record;
 mod register;
 mod schema;
 mod search;
-#[allow(dead_code, reason = "the tables move to it one after the other")]
 mod session;
 mod snapshot;
 mod stage;

@@ -1,15 +1,13 @@
 //! What is known of each part: how far it was read, when, and what went wrong last.
 
 use jiff::Timestamp;
-use rusqlite::{Connection, Row};
 
 use pratique_clockwork::lease::Lease;
 use pratique_model::{Note, PartId};
 
-use crate::error::Doing as _;
-use crate::session::{Session, values};
+use crate::session::{Row, Session, values};
 use crate::stage::KeptNote;
-use crate::{Database, StoreError, encoding};
+use crate::{Database, StoreError};
 
 /// How much of an error's text is kept, in characters: it may quote the feed.
 const ERROR_CHARACTERS_MAX: usize = 1_000;
@@ -67,13 +65,7 @@ impl Database {
             "SELECT {COLUMNS} FROM part JOIN source ON source.id = part.source \
              ORDER BY source.name, part.name"
         );
-        let mut statement = self.connection().prepare_cached(&sql).doing(doing)?;
-        let mut rows = statement.query([]).doing(doing)?;
-        let mut parts = Vec::new();
-        while let Some(row) = rows.next().doing(doing)? {
-            parts.push(state_of(row)?);
-        }
-        Ok(parts)
+        self.session.all(doing, &sql, &[], state_of)
     }
 
     /// One part; `None` when it was never tried.
@@ -81,7 +73,7 @@ impl Database {
     /// # Errors
     /// [`StoreError::Statement`], [`StoreError::Damaged`].
     pub fn part(&self, id: &PartId) -> Result<Option<PartState>, StoreError> {
-        state(self.connection(), id)
+        state(&*self.session, id)
     }
 
     /// The remarks that were made when the part's present content was read, at most a hundred.
@@ -91,18 +83,11 @@ impl Database {
     pub fn notes(&self, id: &PartId) -> Result<Vec<KeptNote>, StoreError> {
         let doing = "reading the remarks of a part";
         let Some(part) = number_of(&*self.session, id)? else { return Ok(Vec::new()) };
-        self.connection()
-            .prepare_cached(
-                "SELECT subject, text, is_quarantine FROM note WHERE part = ?1 ORDER BY ordinal",
-            )
-            .and_then(|mut statement| {
-                let note = |row: &Row<'_>| {
-                    let note = Note { subject: row.get(0)?, text: row.get(1)? };
-                    Ok(KeptNote { note, is_quarantine: row.get(2)? })
-                };
-                statement.query_map([part], note)?.collect()
-            })
-            .doing(doing)
+        let sql = "SELECT subject, text, is_quarantine FROM note WHERE part = ?1 ORDER BY ordinal";
+        self.session.all(doing, sql, values![part], |row| {
+            let note = Note { subject: row.string(0)?, text: row.string(1)? };
+            Ok(KeptNote { note, is_quarantine: row.flag(2)? })
+        })
     }
 
     /// Writes down that upstream has nothing new. The part's data, generation and date stay.
@@ -179,6 +164,7 @@ impl Database {
         let doing = "writing down an attempt";
         let error: Option<String> =
             error.map(|error| error.chars().take(ERROR_CHARACTERS_MAX).collect());
+        ensure_apart(self, id)?;
         self.in_transaction(doing, fence, |database| {
             let part = ensure(&*database.session, id)?;
             match &error {
@@ -191,15 +177,12 @@ impl Database {
 }
 
 /// The state of one part.
-pub(crate) fn state(connection: &Connection, id: &PartId) -> Result<Option<PartState>, StoreError> {
-    let doing = "reading a part";
+pub(crate) fn state(session: &dyn Session, id: &PartId) -> Result<Option<PartState>, StoreError> {
     let sql = format!(
         "SELECT {COLUMNS} FROM part JOIN source ON source.id = part.source \
          WHERE source.name = ?1 AND part.name = ?2"
     );
-    let mut statement = connection.prepare_cached(&sql).doing(doing)?;
-    let mut rows = statement.query([id.source(), id.part()]).doing(doing)?;
-    rows.next().doing(doing)?.map(state_of).transpose()
+    session.first("reading a part", &sql, values![id.source(), id.part()], state_of)
 }
 
 /// The number of a part, if it has one.
@@ -230,25 +213,36 @@ pub(crate) fn ensure(session: &dyn Session, id: &PartId) -> Result<i64, StoreErr
     number_of(session, id)?.ok_or_else(|| StoreError::damaged("a part that was just added"))
 }
 
+/// Makes a part's row where no transaction sees it appear; with SQLite there is no such place, and
+/// [`ensure`] makes it.
+pub(crate) fn ensure_apart(database: &Database, id: &PartId) -> Result<(), StoreError> {
+    let is_apart = database.server.is_some() && !database.session.is_in_transaction();
+    if is_apart && number_of(&*database.session, id)?.is_none() {
+        ensure(&*database.session, id)?;
+    }
+    Ok(())
+}
+
+/// Keeps others from writing a part until the transaction ends.
+pub(crate) fn lock(session: &dyn Session, part: i64) -> Result<(), StoreError> {
+    let sql = "SELECT id FROM part WHERE id = ?1 FOR UPDATE";
+    session.one("waiting for the part", sql, values![part], |_| Ok(()))
+}
+
 fn state_of(row: &Row<'_>) -> Result<PartState, StoreError> {
-    let doing = "reading a part";
-    let time = |index: usize| -> Result<Option<Timestamp>, StoreError> {
-        row.get::<_, Option<i64>>(index).doing(doing)?.map(encoding::timestamp).transpose()
-    };
-    let text = |index: usize| row.get::<_, String>(index).doing(doing);
-    let count = |index: usize| row.get(index).map(i64::cast_unsigned).doing(doing);
     Ok(PartState {
-        id: PartId::new(&text(0)?, &text(1)?),
-        generation: count(2)?,
-        fingerprint: row.get(3).doing(doing)?,
-        parser_version: row.get(4).doing(doing)?,
-        entries: count(5)?,
-        quarantined: count(6)?,
-        is_absent: row.get(7).doing(doing)?,
-        as_of: time(8)?,
-        last_attempt: time(9)?,
-        last_success: time(10)?,
-        last_error: row.get(11).doing(doing)?,
-        is_partial: row.get(12).doing(doing)?,
+        id: PartId::new(row.text(0)?, row.text(1)?),
+        generation: row.count(2)?,
+        fingerprint: row.optional_string(3)?,
+        parser_version: u32::try_from(row.integer(4)?)
+            .map_err(|_| StoreError::damaged("version of a parser"))?,
+        entries: row.count(5)?,
+        quarantined: row.count(6)?,
+        is_absent: row.flag(7)?,
+        as_of: row.optional_time(8)?,
+        last_attempt: row.optional_time(9)?,
+        last_success: row.optional_time(10)?,
+        last_error: row.optional_string(11)?,
+        is_partial: row.flag(12)?,
     })
 }

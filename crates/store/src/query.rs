@@ -6,14 +6,13 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use rusqlite::{Row, params};
-
 use pratique_model::{
     Advisory, Affected, Cvss, Ecosystem, Epss, KnownExploited, PartId, Release, Severity,
 };
 
-use crate::error::Doing as _;
+use crate::facts::{epss_of, kev_of};
 use crate::read::{ADVISORY_COLUMNS, AFFECTED_COLUMNS, RowReader};
+use crate::session::{Row, values};
 use crate::{Database, StoreError, encoding};
 
 /// Names one advisory in this database; gets its meaning from nothing else.
@@ -76,16 +75,10 @@ impl Database {
     /// # Errors
     /// [`StoreError::Statement`].
     pub fn covered_releases(&self) -> Result<Vec<Release>, StoreError> {
-        self.connection()
-            .prepare_cached(
-                "SELECT DISTINCT \"release\" FROM scope JOIN coverage ON scope = id \
-                 WHERE \"release\" <> '' AND (row_count > 0 OR is_declared) ORDER BY 1",
-            )
-            .and_then(|mut statement| {
-                let release = |row: &Row<'_>| Ok(Release::from_text(row.get_ref(0)?.as_str()?));
-                statement.query_map([], release)?.collect()
-            })
-            .doing("reading the releases")
+        let sql = "SELECT DISTINCT \"release\" FROM scope JOIN coverage ON scope = id \
+                   WHERE \"release\" <> '' AND (row_count > 0 OR is_declared <> 0) ORDER BY 1";
+        self.session
+            .all("reading the releases", sql, &[], |row| row.text(0).map(Release::from_text))
     }
 
     /// Whether some loaded part speaks of a release.
@@ -113,21 +106,15 @@ impl Database {
         ecosystem: Ecosystem,
         release: Option<&Release>,
     ) -> Result<Vec<PartId>, StoreError> {
-        self.connection()
-            .prepare_cached(
-                "SELECT source.name, part.name FROM scope JOIN coverage ON scope = scope.id \
-                 JOIN part ON part.id = coverage.part JOIN source ON source.id = part.source \
-                 WHERE ecosystem = ?1 AND \"release\" = ?2 AND (row_count > 0 OR is_declared) \
-                 ORDER BY 1, 2",
-            )
-            .and_then(|mut statement| {
-                let part = |row: &Row<'_>| {
-                    Ok(PartId::new(row.get_ref(0)?.as_str()?, row.get_ref(1)?.as_str()?))
-                };
-                let release = release.map_or("", Release::as_str);
-                statement.query_map([ecosystem.as_str(), release], part)?.collect()
-            })
-            .doing("reading the coverage")
+        let sql = "SELECT source.name, part.name FROM scope JOIN coverage ON scope = scope.id \
+                   JOIN part ON part.id = coverage.part JOIN source ON source.id = part.source \
+                   WHERE ecosystem = ?1 AND \"release\" = ?2 \
+                   AND (row_count > 0 OR is_declared <> 0) ORDER BY 1, 2";
+        let release = release.map_or("", Release::as_str);
+        let values = values![ecosystem.as_str(), release];
+        self.session.all("reading the coverage", sql, values, |row| {
+            Ok(PartId::new(row.text(0)?, row.text(1)?))
+        })
     }
 
     /// All live statements about packages of these names, in one ecosystem or release. `release` is
@@ -146,25 +133,15 @@ impl Database {
         let mut names = names.to_vec();
         names.sort_unstable();
         names.dedup();
-        let doing = "looking up packages";
-        let mut statement = self
-            .connection()
-            .prepare_cached(&format!(
-                "SELECT advisory, {AFFECTED_COLUMNS} FROM affected \
-                 WHERE scope = ?1 AND package = ?2"
-            ))
-            .doing(doing)?;
+        let sql = format!(
+            "SELECT package, advisory, {AFFECTED_COLUMNS} FROM affected \
+             WHERE scope = ?1 AND package IN LIST(?2) ORDER BY package, advisory, ordinal"
+        );
         let reader = self.rows();
-        let mut found = Vec::new();
-        for name in names {
-            let mut rows = statement.query(params![scope, name]).doing(doing)?;
-            while let Some(row) = rows.next().doing(doing)? {
-                let advisory = AdvisoryKey(row.get(0).doing(doing)?);
-                let affected = reader.affected(row, 1, ecosystem, release, name)?;
-                found.push(StoredAffected { advisory, affected });
-            }
-        }
-        Ok(found)
+        self.session.all("looking up packages", &sql, values![scope, &*names], |row| {
+            let affected = reader.affected(row, 2, ecosystem, release, row.text(0)?)?;
+            Ok(StoredAffected { advisory: AdvisoryKey(row.integer(1)?), affected })
+        })
     }
 
     /// The advisories behind these keys, in the order of the keys; a key given twice is answered
@@ -173,26 +150,22 @@ impl Database {
     /// # Errors
     /// [`StoreError::Statement`], [`StoreError::Damaged`].
     pub fn advisories(&self, keys: &[AdvisoryKey]) -> Result<Vec<StoredAdvisory>, StoreError> {
-        let doing = "reading advisories";
         let parts = self.part_names()?;
-        let mut statement = self
-            .connection()
-            .prepare_cached(&format!("SELECT part, {ADVISORY_COLUMNS} FROM advisory WHERE id = ?1"))
-            .doing(doing)?;
+        let mut ids: Vec<i64> = keys.iter().map(|key| key.0).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        let sql = format!("SELECT id, part, {ADVISORY_COLUMNS} FROM advisory WHERE id IN LIST(?1)");
         let reader = self.rows();
-        let mut found = Vec::with_capacity(keys.len());
-        for key in keys {
-            let mut rows = statement.query([key.0]).doing(doing)?;
-            let Some(row) = rows.next().doing(doing)? else { continue };
-            let part: i64 = row.get(0).doing(doing)?;
-            let part = parts.get(&part).ok_or_else(|| StoreError::damaged("part of advisory"))?;
-            found.push(StoredAdvisory {
-                key: *key,
-                part: part.clone(),
-                advisory: reader.advisory(row, 1)?,
-            });
-        }
-        Ok(found)
+        let mut found = HashMap::with_capacity(ids.len());
+        self.session.query("reading advisories", &sql, values![&*ids], &mut |row| {
+            let part = parts.get(&row.integer(1)?);
+            let part = part.ok_or_else(|| StoreError::damaged("part of advisory"))?.clone();
+            let key = AdvisoryKey(row.integer(0)?);
+            found.insert(key, StoredAdvisory { key, part, advisory: reader.advisory(row, 2)? });
+            Ok(())
+        })?;
+        let answer = keys.iter().filter_map(|key| found.get(key).cloned()).collect();
+        Ok(answer)
     }
 
     /// What is known of these CVEs beside advisories; ids of which nothing is known are left out.
@@ -204,28 +177,30 @@ impl Database {
         let (names, codes) = numbered(cves);
         let mut found: HashMap<String, Facts> = HashMap::new();
         let mut each = |sql: &str, take: &mut TakeFact<'_>| -> Result<(), StoreError> {
-            let mut statement = self.connection().prepare_cached(sql).doing(doing)?;
-            let mut rows = statement.query([&codes]).doing(doing)?;
-            while let Some(row) = rows.next().doing(doing)? {
-                let code: i64 = row.get(0).doing(doing)?;
-                let Some(name) = names.get(&code) else { continue };
-                take(row, name, found.entry((*name).to_owned()).or_default())?;
-            }
-            Ok(())
+            self.session.query(doing, sql, values![&*codes], &mut |row| {
+                let Some(name) = names.get(&row.integer(0)?) else { return Ok(()) };
+                take(row, name, found.entry((*name).to_owned()).or_default())
+            })
         };
         each(
-            "SELECT cve, score, percentile, date FROM json_each(?1) JOIN epss ON cve = value",
-            &mut |row, name, facts| epss_of(row, name).map(|epss| facts.epss = Some(epss)),
+            "SELECT cve, score, percentile, date FROM epss WHERE cve IN LIST(?1)",
+            &mut |row, name, facts| {
+                facts.epss = Some(epss_of(row, 1, name.to_owned())?);
+                Ok(())
+            },
         )?;
         each(
-            "SELECT cve, added, due, is_ransomware FROM json_each(?1) JOIN kev ON cve = value",
-            &mut |row, name, facts| kev_of(row, name).map(|kev| facts.kev = Some(kev)),
+            "SELECT cve, added, due, is_ransomware FROM kev WHERE cve IN LIST(?1)",
+            &mut |row, name, facts| {
+                facts.kev = Some(kev_of(row, 1, name.to_owned())?);
+                Ok(())
+            },
         )?;
         let reader = self.rows();
         each(
-            "SELECT cve, is_rejected, cvss FROM json_each(?1) JOIN nvd ON cve = value",
+            "SELECT cve, is_rejected, cvss FROM nvd WHERE cve IN LIST(?1)",
             &mut |row, _, facts| {
-                facts.nvd_rejected = row.get(1).doing(doing)?;
+                facts.nvd_rejected = row.flag(1)?;
                 facts.cvss = reader.cvss(row, 2)?;
                 Ok(())
             },
@@ -242,31 +217,24 @@ impl Database {
         &self,
         cves: &[&str],
     ) -> Result<HashMap<String, Vec<VendorSeverity>>, StoreError> {
-        let doing = "looking up severities";
-        let mut statement = self
-            .connection()
-            .prepare_cached(
-                "SELECT cve, source.name, advisory.name, coalesce(severity, severity_worst), cvss \
-                 FROM json_each(?1) JOIN vulnerability ON cve = value \
-                 JOIN advisory ON advisory.id = vulnerability.advisory \
-                 JOIN part ON part.id = advisory.part JOIN source ON source.id = part.source \
-                 WHERE coalesce(severity, severity_worst, cvss) IS NOT NULL",
-            )
-            .doing(doing)?;
+        let sql = "SELECT cve, source.name, advisory.name, coalesce(severity, severity_worst), \
+                   cvss FROM vulnerability JOIN advisory ON advisory.id = vulnerability.advisory \
+                   JOIN part ON part.id = advisory.part JOIN source ON source.id = part.source \
+                   WHERE cve IN LIST(?1) \
+                   AND (coalesce(severity, severity_worst) IS NOT NULL OR cvss IS NOT NULL)";
         let (names, codes) = numbered(cves);
         let reader = self.rows();
         let mut found: HashMap<String, Vec<VendorSeverity>> = HashMap::new();
-        let mut rows = statement.query([&codes]).doing(doing)?;
-        while let Some(row) = rows.next().doing(doing)? {
-            let Some(name) = names.get(&row.get(0).doing(doing)?) else { continue };
-            let severity: Option<i64> = row.get(3).doing(doing)?;
+        self.session.query("looking up severities", sql, values![&*codes], &mut |row| {
+            let Some(name) = names.get(&row.integer(0)?) else { return Ok(()) };
             found.entry((*name).to_owned()).or_default().push(VendorSeverity {
-                source: row.get(1).doing(doing)?,
-                advisory: row.get(2).doing(doing)?,
-                severity: severity.map(encoding::severity).transpose()?,
+                source: row.string(1)?,
+                advisory: row.string(2)?,
+                severity: row.optional_integer(3)?.map(encoding::severity).transpose()?,
                 cvss: reader.cvss(row, 4)?,
             });
-        }
+            Ok(())
+        })?;
         for severities in found.values_mut() {
             severities.sort_by(|left, right| {
                 (&left.source, &left.advisory).cmp(&(&right.source, &right.advisory))
@@ -277,7 +245,7 @@ impl Database {
 
     /// Reads rows with the texts that this connection has at hand.
     pub(crate) fn rows(&self) -> RowReader<'_> {
-        RowReader { connection: self.connection(), terms: &self.terms }
+        RowReader { session: &*self.session, terms: &self.terms }
     }
 
     /// The number of a scope, `None` when nothing was ever said of it.
@@ -286,74 +254,38 @@ impl Database {
         ecosystem: Ecosystem,
         release: Option<&Release>,
     ) -> Result<Option<i64>, StoreError> {
-        use rusqlite::OptionalExtension as _;
-        self.connection()
-            .prepare_cached("SELECT id FROM scope WHERE ecosystem = ?1 AND \"release\" = ?2")
-            .and_then(|mut statement| {
-                let release = release.map_or("", Release::as_str);
-                statement.query_row([ecosystem.as_str(), release], |row| row.get(0)).optional()
-            })
-            .doing("looking up a release")
+        let sql = "SELECT id FROM scope WHERE ecosystem = ?1 AND \"release\" = ?2";
+        let release = release.map_or("", Release::as_str);
+        let values = values![ecosystem.as_str(), release];
+        self.session.first("looking up a release", sql, values, |row| row.integer(0))
     }
 
     pub(crate) fn part_names(&self) -> Result<HashMap<i64, PartId>, StoreError> {
-        self.connection()
-            .prepare_cached(
-                "SELECT part.id, source.name, part.name FROM part \
-                 JOIN source ON source.id = part.source",
-            )
-            .and_then(|mut statement| {
-                let part = |row: &Row<'_>| {
-                    let id = PartId::new(row.get_ref(1)?.as_str()?, row.get_ref(2)?.as_str()?);
-                    Ok((row.get(0)?, id))
-                };
-                statement.query_map([], part)?.collect()
-            })
-            .doing("reading the parts")
+        let sql = "SELECT part.id, source.name, part.name FROM part \
+                   JOIN source ON source.id = part.source";
+        let names = self.session.all("reading the parts", sql, &[], |row| {
+            Ok((row.integer(0)?, PartId::new(row.text(1)?, row.text(2)?)))
+        })?;
+        Ok(names.into_iter().collect())
     }
 
     fn has_coverage(&self, condition: &str, value: &str) -> Result<bool, StoreError> {
         let sql = format!(
             "SELECT EXISTS (SELECT 1 FROM scope JOIN coverage ON scope = id \
-             WHERE {condition} AND (row_count > 0 OR is_declared))"
+             WHERE {condition} AND (row_count > 0 OR is_declared <> 0))"
         );
-        self.connection()
-            .prepare_cached(&sql)
-            .and_then(|mut statement| statement.query_row([value], |row| row.get(0)))
-            .doing("reading the coverage")
+        self.session.one("reading the coverage", &sql, values![value], |row| row.flag(0))
     }
 }
 
 /// Takes one row about a CVE into what is known of it.
 type TakeFact<'a> = dyn FnMut(&Row<'_>, &str, &mut Facts) -> Result<(), StoreError> + 'a;
 
-/// The ids that have a number, by number, and all the numbers in order as one JSON list: asked
-/// together they cost half of what they cost one by one.
-fn numbered<'a>(ids: &[&'a str]) -> (BTreeMap<i64, &'a str>, String) {
+/// The ids that have a number, by number, and all the numbers in order: asked together they cost
+/// half of what they cost one by one.
+fn numbered<'a>(ids: &[&'a str]) -> (BTreeMap<i64, &'a str>, Vec<i64>) {
     let names: BTreeMap<i64, &str> =
         ids.iter().filter_map(|id| Some((encoding::cve_code(id)?, *id))).collect();
-    let codes: Vec<String> = names.keys().map(i64::to_string).collect();
-    let list = format!("[{}]", codes.join(","));
-    (names, list)
-}
-
-fn epss_of(row: &Row<'_>, id: &str) -> Result<Epss, StoreError> {
-    let doing = "looking up EPSS";
-    Ok(Epss {
-        vulnerability: id.to_owned(),
-        score: row.get(1).doing(doing)?,
-        percentile: row.get(2).doing(doing)?,
-        date: encoding::date(row.get(3).doing(doing)?)?,
-    })
-}
-
-fn kev_of(row: &Row<'_>, id: &str) -> Result<KnownExploited, StoreError> {
-    let doing = "looking up KEV";
-    let due: Option<i64> = row.get(2).doing(doing)?;
-    Ok(KnownExploited {
-        vulnerability: id.to_owned(),
-        added: encoding::date(row.get(1).doing(doing)?)?,
-        due: due.map(encoding::date).transpose()?,
-        ransomware: row.get(3).doing(doing)?,
-    })
+    let codes = names.keys().copied().collect();
+    (names, codes)
 }

@@ -1,12 +1,12 @@
 //! Answers a person who types an id or a package's name.
 
-use rusqlite::params;
+use std::collections::HashMap;
 
-use pratique_model::{Ecosystem, PartId, Range, Release, Severity, Status};
+use pratique_model::{Affected, Ecosystem, PartId, Range, Release, Severity, Status};
 
-use crate::error::Doing as _;
 use crate::read::{ADVISORY_COLUMNS, AFFECTED_COLUMNS};
-use crate::write::{GONE, packages_of};
+use crate::session::{Value, values};
+use crate::write::{GONE, Packages, packages_of};
 use crate::{Database, StoreError, encoding};
 
 /// One publisher's statement about one package, as `pratique db search` shows it.
@@ -71,16 +71,11 @@ impl Database {
         let mut advisories = self.advisories_named(id)?;
         advisories.sort_unstable();
         advisories.dedup();
-        let mut found = Vec::new();
-        for advisory in advisories {
-            self.add_statements(advisory, None, &mut found)?;
-            if found.len() >= limit {
-                break;
-            }
-        }
-        for (advisory, scope) in self.advisories_about(text, limit.saturating_sub(found.len()))? {
-            self.add_statements(advisory, Some((scope, text)), &mut found)?;
-        }
+        let mut wanted: Vec<(i64, Option<i64>)> =
+            advisories.into_iter().take(limit).map(|advisory| (advisory, None)).collect();
+        let about = self.advisories_about(text, limit)?;
+        wanted.extend(about.into_iter().map(|(advisory, scope)| (advisory, Some(scope))));
+        let mut found = self.statements(&wanted, text)?;
         let key = |statement: &Statement| {
             let package = statement.package.as_ref();
             let place = package.map(|package| (package.release.clone(), package.name.clone()));
@@ -93,23 +88,18 @@ impl Database {
 
     /// The advisories that have this id, are about this CVE, or have this alias.
     fn advisories_named(&self, id: &str) -> Result<Vec<i64>, StoreError> {
-        let doing = "searching by id";
         let mut found = Vec::new();
-        let mut collect = |sql: &str, values: &[&dyn rusqlite::ToSql]| {
-            let mut statement = self.connection().prepare_cached(sql).doing(doing)?;
-            let mut rows = statement.query(values).doing(doing)?;
-            while let Some(row) = rows.next().doing(doing)? {
-                found.push(row.get(0).doing(doing)?);
-            }
+        let mut collect = |sql: &str, values: &[Value<'_>]| {
+            found.extend(self.session.all("searching by id", sql, values, |row| row.integer(0))?);
             Ok::<(), StoreError>(())
         };
         collect(
             "SELECT advisory.id FROM part JOIN advisory ON part = part.id \
              WHERE advisory.name = ?1 AND state <> ?2",
-            params![id, GONE],
+            values![id, GONE],
         )?;
         if let Some(cve) = encoding::cve_code(id) {
-            collect("SELECT advisory FROM vulnerability WHERE cve = ?1", params![cve])?;
+            collect("SELECT advisory FROM vulnerability WHERE cve = ?1", values![cve])?;
         } else if looks_like_id(id) {
             // No index: aliases are asked for by people only, and all of them are read in less
             // than a tenth of a second.
@@ -117,7 +107,7 @@ impl Database {
             collect(
                 "SELECT id FROM advisory WHERE aliases IS NOT NULL AND state <> ?2 \
                  AND instr(' ' || aliases || ' ', ' ' || ?1 || ' ') > 0",
-                params![item, GONE],
+                values![item.as_deref(), GONE],
             )?;
         }
         Ok(found)
@@ -125,96 +115,105 @@ impl Database {
 
     /// The advisories with the scopes in which they speak of a package.
     fn advisories_about(&self, package: &str, limit: usize) -> Result<Vec<(i64, i64)>, StoreError> {
-        self.connection()
-            .prepare_cached(
-                "SELECT DISTINCT advisory, scope.id FROM scope JOIN affected ON scope = scope.id \
-                 WHERE package = ?1 LIMIT ?2",
-            )
-            .and_then(|mut statement| {
-                let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-                let pair = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
-                statement.query_map(params![package, limit], pair)?.collect()
-            })
-            .doing("searching by package")
+        let sql = "SELECT DISTINCT advisory, scope.id FROM scope \
+                   JOIN affected ON scope = scope.id WHERE package = ?1 LIMIT ?2";
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        self.session.all("searching by package", sql, values![package, limit], |row| {
+            Ok((row.integer(0)?, row.integer(1)?))
+        })
     }
 
-    /// Adds what an advisory says, of all its packages or of one.
-    fn add_statements(
+    /// What advisories say of all their packages, or in one scope of one package.
+    fn statements(
         &self,
-        id: i64,
-        only: Option<(i64, &str)>,
-        found: &mut Vec<Statement>,
-    ) -> Result<(), StoreError> {
-        let doing = "reading an advisory";
-        let reader = self.rows();
-        let sql = format!("SELECT part, packages, {ADVISORY_COLUMNS} FROM advisory WHERE id = ?1");
-        let mut statement = self.connection().prepare_cached(&sql).doing(doing)?;
-        let mut rows = statement.query([id]).doing(doing)?;
-        let Some(row) = rows.next().doing(doing)? else { return Ok(()) };
-        let parts = self.part_names()?;
-        let part = parts.get(&row.get(0).doing(doing)?);
-        let packages: Option<String> = row.get(1).doing(doing)?;
-        let advisory = reader.advisory(row, 2)?;
-        let base = Statement {
-            part: part.ok_or_else(|| StoreError::damaged("part of an advisory"))?.clone(),
-            is_withdrawn: advisory.withdrawn.is_some(),
-            severity: advisory.severity,
-            package: None,
-            id: advisory.id,
-            vulnerabilities: advisory.vulnerabilities,
-            aliases: advisory.aliases,
-            url: advisory.url,
-        };
-        let packages = match only {
-            Some((scope, package)) => vec![(package.to_owned(), vec![scope])],
-            None => packages_of(packages.as_deref())?.into_iter().collect(),
-        };
-        if packages.is_empty() {
-            found.push(base);
-            return Ok(());
-        }
-        for (package, scopes) in packages {
-            for scope in scopes {
-                self.add_packages(id, scope, &package, &base, found)?;
+        wanted: &[(i64, Option<i64>)],
+        package: &str,
+    ) -> Result<Vec<Statement>, StoreError> {
+        let bases = self.bases(wanted)?;
+        let mut found = Vec::new();
+        let mut keys = Vec::new();
+        for (id, scope) in wanted {
+            let Some((base, packages)) = bases.get(id) else { continue };
+            match scope {
+                Some(scope) => keys.push((*id, *scope, package)),
+                None if packages.is_empty() => found.push(base.clone()),
+                None => {
+                    for (package, scopes) in packages {
+                        keys.extend(scopes.iter().map(|scope| (*id, *scope, package.as_str())));
+                    }
+                }
             }
         }
-        Ok(())
-    }
-
-    fn add_packages(
-        &self,
-        id: i64,
-        scope: i64,
-        package: &str,
-        base: &Statement,
-        found: &mut Vec<Statement>,
-    ) -> Result<(), StoreError> {
-        let doing = "reading a statement about a package";
-        let reader = self.rows();
-        let (ecosystem, release) = reader.scope(scope)?;
+        let values: Vec<Value<'_>> = keys
+            .iter()
+            .flat_map(|(id, scope, package)| {
+                [Value::Integer(*scope), Value::Text(package), Value::Integer(*id)]
+            })
+            .collect();
         let sql = format!(
             "SELECT {AFFECTED_COLUMNS} FROM affected \
-             WHERE scope = ?1 AND package = ?2 AND advisory = ?3"
+             WHERE scope = ?1 AND package = ?2 AND advisory = ?3 ORDER BY ordinal"
         );
-        let mut statement = self.connection().prepare_cached(&sql).doing(doing)?;
-        let mut rows = statement.query(params![scope, package, id]).doing(doing)?;
-        while let Some(row) = rows.next().doing(doing)? {
+        let doing = "reading a statement about a package";
+        let reader = self.rows();
+        self.session.many(doing, &sql, &values, 3, &mut |index, row| {
+            let (id, scope, package) = keys[index];
+            let (ecosystem, release) = reader.scope(scope)?;
             let affected = reader.affected(row, 0, ecosystem, release.as_ref(), package)?;
-            found.push(Statement {
-                severity: affected.severity.or(base.severity),
-                package: Some(StatedPackage {
-                    ecosystem,
-                    release: affected.release,
-                    name: affected.package,
-                    ranges: affected.ranges,
-                    listed_count: affected.versions.len(),
-                    status: affected.status,
-                    remark: affected.remark,
-                }),
-                ..base.clone()
-            });
-        }
-        Ok(())
+            if let Some((base, _)) = bases.get(&id) {
+                found.push(statement(base, affected));
+            }
+            Ok(())
+        })?;
+        Ok(found)
+    }
+
+    /// What advisories say apart from their packages, and where these stand.
+    fn bases(
+        &self,
+        wanted: &[(i64, Option<i64>)],
+    ) -> Result<HashMap<i64, (Statement, Packages)>, StoreError> {
+        let mut ids: Vec<i64> = wanted.iter().map(|(id, _)| *id).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        let parts = self.part_names()?;
+        let reader = self.rows();
+        let sql = format!(
+            "SELECT id, part, packages, {ADVISORY_COLUMNS} FROM advisory WHERE id IN LIST(?1)"
+        );
+        let bases = self.session.all("reading an advisory", &sql, values![&*ids], |row| {
+            let part = parts.get(&row.integer(1)?);
+            let packages = packages_of(row.optional_text(2)?)?;
+            let advisory = reader.advisory(row, 3)?;
+            let base = Statement {
+                part: part.ok_or_else(|| StoreError::damaged("part of an advisory"))?.clone(),
+                is_withdrawn: advisory.withdrawn.is_some(),
+                severity: advisory.severity,
+                package: None,
+                id: advisory.id,
+                vulnerabilities: advisory.vulnerabilities,
+                aliases: advisory.aliases,
+                url: advisory.url,
+            };
+            Ok((row.integer(0)?, (base, packages)))
+        })?;
+        Ok(bases.into_iter().collect())
+    }
+}
+
+fn statement(base: &Statement, affected: Affected) -> Statement {
+    Statement {
+        severity: affected.severity.or(base.severity),
+        package: Some(StatedPackage {
+            ecosystem: affected.ecosystem,
+            release: affected.release,
+            name: affected.package,
+            ranges: affected.ranges,
+            listed_count: affected.versions.len(),
+            status: affected.status,
+            remark: affected.remark,
+        }),
+        ..base.clone()
     }
 }
 

@@ -60,6 +60,9 @@ pub(crate) enum Row<'a> {
 /// Takes one row. An error ends the query and is its result.
 pub(crate) type EachRow<'a> = dyn FnMut(&Row<'_>) -> Result<(), StoreError> + 'a;
 
+/// Takes one row of the answer to the question of that index.
+pub(crate) type EachAnswer<'a> = dyn FnMut(usize, &Row<'_>) -> Result<(), StoreError> + 'a;
+
 /// What a transaction is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mode {
@@ -102,6 +105,18 @@ pub(crate) trait Session: Send {
         sql: &str,
         values: &[Value<'_>],
         each: &mut EachRow<'_>,
+    ) -> Result<(), StoreError>;
+
+    /// Asks one question many times, each with the next `width` of the values, and takes the
+    /// answers in order; all of them go on one journey. For keys of several columns: those of one
+    /// go through a list.
+    fn many(
+        &self,
+        doing: &'static str,
+        sql: &str,
+        values: &[Value<'_>],
+        width: usize,
+        each: &mut EachAnswer<'_>,
     ) -> Result<(), StoreError>;
 
     /// Makes a statement and gives the number of rows that it touched.
@@ -203,6 +218,7 @@ impl dyn Session + '_ {
         Ok(all)
     }
 
+    #[cfg(test)]
     /// The database's time, which is the same for all who share it; in SQLite the machine's.
     pub(crate) fn now(&self) -> Result<Timestamp, StoreError> {
         let now = self.one("asking the time", "SELECT CLOCK()", &[], |row| row.integer(0))?;

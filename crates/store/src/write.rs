@@ -1,18 +1,19 @@
 //! Writes advisories into their tables, within one transaction.
 //!
 //! Rows of the reverse index are gathered and written in sorted runs: in the order in which feeds
-//! bring them every row would land on another page.
+//! bring them every row would land on another page. What an advisory said before is removed for
+//! many at a time, before anything new is gathered for them.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
-use rusqlite::{Connection, Statement, params};
+use pratique_model::{Advisory, Affected, Ecosystem, Release, Severity};
 
-use pratique_model::{Advisory, Affected, Release, Severity};
-
+use crate::apply::Round;
+use crate::aside::Numbers;
 use crate::change::Difference;
-use crate::error::Doing as _;
 use crate::read::{NAME_PLACE, SAME_AS_NAME};
 use crate::record::Hashes;
+use crate::session::{RowSink, Value, values};
 use crate::term::TermWriter;
 use crate::{StoreError, encoding};
 
@@ -27,18 +28,43 @@ pub(crate) const LIVE: i64 = 0;
 pub(crate) const WITHDRAWN: i64 = 1;
 pub(crate) const GONE: i64 = 2;
 
+/// The columns of an advisory but its number, in the order of [`AdvisoryWriter::put`].
+const COLUMNS: [&str; 15] = [
+    "part",
+    "name",
+    "state",
+    "match_hash",
+    "text_hash",
+    "withdrawn_at",
+    "severity",
+    "severity_worst",
+    "vulnerabilities",
+    "aliases",
+    "cvss",
+    "informational",
+    "url_term",
+    "url",
+    "packages",
+];
+
+/// The columns of `affected`, in the order of [`AffectedRow`].
+const AFFECTED: &str = "scope, package, advisory, ordinal, name_kind, status, severity, remark, \
+                        module, arches, platforms, ranges, versions";
+
 /// Writes the advisories of one part.
 pub(crate) struct AdvisoryWriter<'a> {
-    connection: &'a Connection,
-    part: i64,
-    next_id: i64,
-    terms: TermWriter,
+    round: &'a Round<'a>,
+    numbers: Numbers,
+    terms: TermWriter<'a>,
     affected: Vec<AffectedRow>,
     vulnerabilities: Vec<(i64, i64)>,
     /// How many rows of the reverse index each scope gained or lost.
-    coverage: HashMap<i64, i64>,
-    insert_advisory: Statement<'a>,
-    insert_text: Statement<'a>,
+    coverage: BTreeMap<i64, i64>,
+    new_advisories: Box<dyn RowSink + 'a>,
+    replaced_advisories: Box<dyn RowSink + 'a>,
+    hashes: Box<dyn RowSink + 'a>,
+    texts: Box<dyn RowSink + 'a>,
+    changes: Box<dyn RowSink + 'a>,
 }
 
 struct AffectedRow {
@@ -61,35 +87,34 @@ struct AffectedRow {
 pub(crate) type Packages = BTreeMap<String, Vec<i64>>;
 
 impl<'a> AdvisoryWriter<'a> {
-    pub(crate) fn new(connection: &'a Connection, part: i64) -> Result<Self, StoreError> {
+    pub(crate) fn new(round: &'a Round<'a>) -> Result<Self, StoreError> {
         let doing = "preparing to write advisories";
-        let last: Option<i64> = connection
-            .query_row("SELECT max(id) FROM advisory", [], |row| row.get(0))
-            .doing(doing)?;
-        let insert_advisory = connection
-            .prepare(
-                "INSERT OR REPLACE INTO advisory (id, part, name, state, match_hash, text_hash, \
-                 withdrawn_at, severity, severity_worst, vulnerabilities, aliases, cvss, \
-                 informational, url_term, url, packages) \
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
-            )
-            .doing(doing)?;
-        let insert_text = connection
-            .prepare(
-                "INSERT INTO advisory_text (advisory, summary, published_at, modified_at) \
-                 VALUES (?1, ?2, ?3, ?4)",
-            )
-            .doing(doing)?;
+        let session = round.session;
+        let columns = COLUMNS.join(", ");
+        let places: Vec<String> =
+            (2..).zip(COLUMNS).map(|(number, column)| format!("{column} = ?{number}")).collect();
+        let replace = format!("UPDATE advisory SET {} WHERE id = ?1", places.join(", "));
+        let hashes = "UPDATE advisory SET match_hash = ?2, text_hash = ?3 WHERE id = ?1";
         Ok(Self {
-            connection,
-            part,
-            next_id: last.unwrap_or(0) + 1,
-            terms: TermWriter::default(),
+            round,
+            numbers: Numbers::of("advisory"),
+            terms: TermWriter::new(session, round.aside)?,
             affected: Vec::new(),
             vulnerabilities: Vec::new(),
-            coverage: HashMap::new(),
-            insert_advisory,
-            insert_text,
+            coverage: BTreeMap::new(),
+            new_advisories: session.bulk(doing, "advisory", &format!("id, {columns}"))?,
+            replaced_advisories: session.batch(doing, &replace)?,
+            hashes: session.batch(doing, hashes)?,
+            texts: session.bulk(
+                doing,
+                "advisory_text",
+                "advisory, summary, published_at, modified_at",
+            )?,
+            changes: session.bulk(
+                doing,
+                "change",
+                "part, generation, at, kind, advisory, cve, scope, package, old, new",
+            )?,
         })
     }
 
@@ -99,117 +124,141 @@ impl<'a> AdvisoryWriter<'a> {
         advisory: &Advisory,
         hashes: Hashes,
     ) -> Result<i64, StoreError> {
-        let id = self.next_id;
-        self.next_id += 1;
-        self.put(id, advisory, hashes)?;
+        let id = self.numbers.take(self.round.aside)?;
+        self.put(id, true, advisory, hashes)?;
         Ok(id)
     }
 
-    /// Replaces all of an advisory but its number.
+    /// Replaces all of an advisory but its number; [`Self::clear`] has removed its rows.
     pub(crate) fn replace(
         &mut self,
         id: i64,
         advisory: &Advisory,
         hashes: Hashes,
     ) -> Result<(), StoreError> {
-        self.clear(id)?;
-        self.put(id, advisory, hashes)
+        self.put(id, false, advisory, hashes)
     }
 
-    /// Marks an advisory as gone from the feed; its name and what it was about stay,
-    /// so that findings about it can be found.
-    pub(crate) fn tombstone(&mut self, id: i64) -> Result<(), StoreError> {
-        self.clear(id)?;
-        self.connection
-            .prepare_cached("UPDATE advisory SET state = ?2 WHERE id = ?1")
-            .and_then(|mut statement| statement.execute(params![id, GONE]))
-            .map(|_| ())
-            .doing("marking an advisory as gone")
+    /// Marks advisories as gone from the feed; their names and what they were about stay, so that
+    /// findings about them can be found.
+    pub(crate) fn tombstone(&mut self, ids: &[i64]) -> Result<(), StoreError> {
+        self.clear(ids)?;
+        let sql = "UPDATE advisory SET state = ?2 WHERE id IN LIST(?1)";
+        let doing = "marking advisories as gone";
+        self.round.session.execute(doing, sql, values![ids, GONE]).map(|_| ())
     }
 
     /// Takes note of new hashes of an advisory that says the same as before.
     pub(crate) fn set_hashes(&mut self, id: i64, hashes: Hashes) -> Result<(), StoreError> {
-        self.connection
-            .prepare_cached("UPDATE advisory SET match_hash = ?2, text_hash = ?3 WHERE id = ?1")
-            .and_then(|mut statement| statement.execute(params![id, hashes.matching, hashes.text]))
-            .map(|_| ())
-            .doing("writing an advisory")
+        self.hashes.row(values![id, hashes.matching, hashes.text])
     }
 
     /// Writes down one difference of an advisory.
     pub(crate) fn change(
         &mut self,
         advisory: i64,
-        generation: u64,
-        at: i64,
         difference: &Difference,
     ) -> Result<(), StoreError> {
         let scope = match &difference.package {
-            Some((ecosystem, release, _)) => {
-                Some(self.terms.scope(self.connection, *ecosystem, release.as_ref())?)
-            }
+            Some((ecosystem, release, _)) => Some(self.terms.scope(*ecosystem, release.as_ref())?),
             None => None,
         };
-        self.connection
-            .prepare_cached(
-                "INSERT INTO change (part, generation, at, kind, advisory, cve, scope, package, \
-                 old, new) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
-            )
-            .and_then(|mut statement| {
-                statement.execute(params![
-                    self.part,
-                    generation.cast_signed(),
-                    at,
-                    difference.kind.code(),
-                    advisory,
-                    difference.vulnerability.as_deref().and_then(encoding::cve_code),
-                    scope,
-                    difference.package.as_ref().map(|(_, _, package)| package),
-                    difference.old,
-                    difference.new,
-                ])
-            })
-            .map(|_| ())
-            .doing("writing a change")
+        self.changes.row(values![
+            self.round.part,
+            self.round.generation,
+            self.round.now,
+            difference.kind.code(),
+            advisory,
+            difference.vulnerability.as_deref().and_then(encoding::cve_code),
+            scope,
+            difference.package.as_ref().map(|(_, _, package)| package),
+            difference.old.as_deref(),
+            difference.new.as_deref(),
+        ])
     }
 
     /// Writes what is still gathered.
     pub(crate) fn finish(mut self) -> Result<(), StoreError> {
         self.flush()?;
-        let mut coverage = self
-            .connection
-            .prepare(
-                "INSERT INTO coverage (part, scope, row_count, is_declared) \
-                 VALUES (?1, ?2, ?3, 0) ON CONFLICT (part, scope) \
-                 DO UPDATE SET row_count = row_count + excluded.row_count",
-            )
-            .doing("writing the coverage")?;
-        for (scope, rows) in &self.coverage {
-            coverage.execute(params![self.part, scope, rows]).doing("writing the coverage")?;
+        let sinks =
+            [self.new_advisories, self.replaced_advisories, self.hashes, self.texts, self.changes];
+        for sink in sinks {
+            sink.finish()?;
         }
-        Ok(())
+        self.terms.finish()?;
+        let mut rows = self.round.session.batch(
+            "writing the coverage",
+            "INSERT INTO coverage (part, scope, row_count, is_declared) \
+             VALUES (?1, ?2, ?3, 0) ON CONFLICT (part, scope) \
+             DO UPDATE SET row_count = coverage.row_count + excluded.row_count",
+        )?;
+        for (scope, count) in &self.coverage {
+            rows.row(values![self.round.part, *scope, *count])?;
+        }
+        rows.finish().map(|_| ())
     }
 
     /// The scopes that a part says it speaks of, whatever it holds.
     pub(crate) fn declare(
         &mut self,
-        scopes: &[(pratique_model::Ecosystem, Option<Release>)],
+        scopes: &[(Ecosystem, Option<Release>)],
     ) -> Result<(), StoreError> {
+        let sql = "INSERT INTO coverage (part, scope, row_count, is_declared) \
+                   VALUES (?1, ?2, 0, 1) ON CONFLICT (part, scope) \
+                   DO UPDATE SET is_declared = 1 WHERE coverage.is_declared = 0";
+        let mut rows = self.round.session.batch("writing the coverage", sql)?;
         for (ecosystem, release) in scopes {
-            let scope = self.terms.scope(self.connection, *ecosystem, release.as_ref())?;
-            self.connection
-                .prepare_cached(
-                    "INSERT INTO coverage (part, scope, row_count, is_declared) \
-                     VALUES (?1, ?2, 0, 1) ON CONFLICT (part, scope) \
-                     DO UPDATE SET is_declared = 1 WHERE is_declared = 0",
-                )
-                .and_then(|mut statement| statement.execute([self.part, scope]))
-                .doing("writing the coverage")?;
+            let scope = self.terms.scope(*ecosystem, release.as_ref())?;
+            rows.row(values![self.round.part, scope])?;
         }
-        Ok(())
+        rows.finish().map(|_| ())
     }
 
-    fn put(&mut self, id: i64, advisory: &Advisory, hashes: Hashes) -> Result<(), StoreError> {
+    /// Removes every row of advisories but their own. Nothing may have been gathered for them.
+    pub(crate) fn clear(&mut self, ids: &[i64]) -> Result<(), StoreError> {
+        let doing = "removing what an advisory said";
+        let session = self.round.session;
+        let sql = "SELECT id, packages, vulnerabilities, name FROM advisory WHERE id IN LIST(?1)";
+        let mut rows: Vec<(i64, i64, String)> = Vec::new();
+        let mut cves: Vec<(i64, i64)> = Vec::new();
+        session.query(doing, sql, &[Value::Integers(ids)], &mut |row| {
+            let id = row.integer(0)?;
+            for (package, scopes) in packages_of(row.optional_text(1)?)? {
+                rows.extend(scopes.into_iter().map(|scope| (scope, id, package.clone())));
+            }
+            let names = match row.optional_text(2)? {
+                Some(SAME_AS_NAME) => vec![row.string(3)?],
+                list => encoding::items(list)?,
+            };
+            cves.extend(names.iter().filter_map(|cve| Some((encoding::cve_code(cve)?, id))));
+            Ok(())
+        })?;
+        let sql = "DELETE FROM affected WHERE scope = ?1 AND advisory = ?2 AND package = ?3 \
+                   RETURNING scope";
+        let keys: Vec<Value<'_>> =
+            rows.iter().flat_map(|(scope, id, package)| values_of(*scope, *id, package)).collect();
+        let coverage = &mut self.coverage;
+        session.many(doing, sql, &keys, 3, &mut |_, row| {
+            *coverage.entry(row.integer(0)?).or_default() -= 1;
+            Ok(())
+        })?;
+        let sql = "DELETE FROM vulnerability WHERE cve = ?1 AND advisory = ?2";
+        let mut delete = session.batch(doing, sql)?;
+        for (cve, id) in cves {
+            delete.row(values![cve, id])?;
+        }
+        delete.finish()?;
+        let sql = "DELETE FROM advisory_text WHERE advisory IN LIST(?1)";
+        session.execute(doing, sql, &[Value::Integers(ids)]).map(|_| ())
+    }
+
+    fn put(
+        &mut self,
+        id: i64,
+        is_new: bool,
+        advisory: &Advisory,
+        hashes: Hashes,
+    ) -> Result<(), StoreError> {
         let is_live = advisory.withdrawn.is_none();
         let mut packages = Packages::new();
         if is_live {
@@ -225,30 +274,30 @@ impl<'a> AdvisoryWriter<'a> {
             several => encoding::list(several),
         };
         let (url_term, url) = self.url(advisory)?;
-        let cvss = self.terms.cvss(self.connection, &advisory.cvss)?;
-        let informational =
-            self.terms.optional(self.connection, advisory.informational.as_deref())?;
+        let cvss = self.terms.cvss(&advisory.cvss)?;
+        let aliases = encoding::list(&advisory.aliases);
+        let packages = packages_text(packages);
+        let informational = self.terms.optional(advisory.informational.as_deref())?;
         let severity = |severity: Severity| encoding::severity_code(severity);
-        self.insert_advisory
-            .execute(params![
-                id,
-                self.part,
-                advisory.id,
-                if is_live { LIVE } else { WITHDRAWN },
-                hashes.matching,
-                hashes.text,
-                advisory.withdrawn.map(jiff::Timestamp::as_microsecond),
-                advisory.severity.map(severity),
-                worst.map(severity),
-                vulnerabilities,
-                encoding::list(&advisory.aliases),
-                cvss,
-                informational,
-                url_term,
-                url,
-                packages_text(packages),
-            ])
-            .doing("writing an advisory")?;
+        let sink = if is_new { &mut self.new_advisories } else { &mut self.replaced_advisories };
+        sink.row(values![
+            id,
+            self.round.part,
+            &advisory.id,
+            if is_live { LIVE } else { WITHDRAWN },
+            hashes.matching,
+            hashes.text,
+            advisory.withdrawn,
+            advisory.severity.map(severity),
+            worst.map(severity),
+            vulnerabilities.as_deref(),
+            aliases.as_deref(),
+            cvss.as_deref(),
+            informational,
+            url_term,
+            url,
+            packages.as_deref(),
+        ])?;
         self.put_text(id, advisory)?;
         if self.affected.len() >= RUN_ROWS {
             self.flush()?;
@@ -262,15 +311,7 @@ impl<'a> AdvisoryWriter<'a> {
             return Ok(());
         }
         let summary = summary.as_deref().map(kept_summary);
-        self.insert_text
-            .execute(params![
-                id,
-                summary,
-                published.map(jiff::Timestamp::as_microsecond),
-                modified.map(jiff::Timestamp::as_microsecond),
-            ])
-            .map(|_| ())
-            .doing("writing an advisory's text")
+        self.texts.row(values![id, summary.as_deref(), *published, *modified])
     }
 
     /// The address as a shared term and a place for the name, or as it is.
@@ -283,7 +324,7 @@ impl<'a> AdvisoryWriter<'a> {
                 let mut place = [0; 4];
                 let place = NAME_PLACE.encode_utf8(&mut place);
                 let template = url.replacen(&advisory.id, place, 1);
-                Ok((Some(self.terms.term(self.connection, &template)?), None))
+                Ok((Some(self.terms.term(&template)?), None))
             }
             url => Ok((None, url.as_deref())),
         }
@@ -295,8 +336,7 @@ impl<'a> AdvisoryWriter<'a> {
         affected: &Affected,
         packages: &mut Packages,
     ) -> Result<(), StoreError> {
-        let connection = self.connection;
-        let scope = self.terms.scope(connection, affected.ecosystem, affected.release.as_ref())?;
+        let scope = self.terms.scope(affected.ecosystem, affected.release.as_ref())?;
         let arches = encoding::list(&affected.arches);
         let platforms = encoding::list(&affected.platforms);
         let scopes = match packages.get_mut(&affected.package) {
@@ -314,10 +354,10 @@ impl<'a> AdvisoryWriter<'a> {
             name_kind: encoding::name_kind_code(affected.name_kind),
             status: encoding::status_code(affected.status),
             severity: affected.severity.map(encoding::severity_code),
-            remark: self.terms.optional(connection, affected.remark.as_deref())?,
-            module: self.terms.optional(connection, affected.module.as_deref())?,
-            arches: self.terms.optional(connection, arches.as_deref())?,
-            platforms: self.terms.optional(connection, platforms.as_deref())?,
+            remark: self.terms.optional(affected.remark.as_deref())?,
+            module: self.terms.optional(affected.module.as_deref())?,
+            arches: self.terms.optional(arches.as_deref())?,
+            platforms: self.terms.optional(platforms.as_deref())?,
             ranges: encoding::ranges_text(&affected.ranges),
             versions: encoding::versions_blob(&affected.versions),
         });
@@ -331,81 +371,38 @@ impl<'a> AdvisoryWriter<'a> {
                 .cmp(&(right.scope, &right.package))
                 .then_with(|| key(left).cmp(&key(right)))
         });
-        let mut insert = self
-            .connection
-            .prepare_cached(
-                "INSERT INTO affected (scope, package, advisory, ordinal, name_kind, status, \
-                 severity, remark, module, arches, platforms, ranges, versions) \
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
-            )
-            .doing("writing the reverse index")?;
+        let session = self.round.session;
+        let mut rows = session.bulk("writing the reverse index", "affected", AFFECTED)?;
         for row in self.affected.drain(..) {
-            insert
-                .execute(params![
-                    row.scope,
-                    row.package,
-                    row.advisory,
-                    row.ordinal,
-                    row.name_kind,
-                    row.status,
-                    row.severity,
-                    row.remark,
-                    row.module,
-                    row.arches,
-                    row.platforms,
-                    row.ranges,
-                    row.versions,
-                ])
-                .doing("writing the reverse index")?;
+            rows.row(values![
+                row.scope,
+                &row.package,
+                row.advisory,
+                row.ordinal,
+                row.name_kind,
+                row.status,
+                row.severity,
+                row.remark,
+                row.module,
+                row.arches,
+                row.platforms,
+                row.ranges.as_deref(),
+                row.versions.as_deref(),
+            ])?;
         }
+        rows.finish()?;
         self.vulnerabilities.sort_unstable();
-        let mut insert = self
-            .connection
-            .prepare_cached("INSERT OR IGNORE INTO vulnerability (cve, advisory) VALUES (?1, ?2)")
-            .doing("writing vulnerabilities")?;
+        self.vulnerabilities.dedup();
+        let mut rows = session.bulk("writing vulnerabilities", "vulnerability", "cve, advisory")?;
         for (cve, advisory) in self.vulnerabilities.drain(..) {
-            insert.execute([cve, advisory]).doing("writing vulnerabilities")?;
+            rows.row(values![cve, advisory])?;
         }
-        Ok(())
+        rows.finish().map(|_| ())
     }
+}
 
-    /// Removes every row of an advisory but its own.
-    fn clear(&mut self, id: i64) -> Result<(), StoreError> {
-        let doing = "removing what an advisory said";
-        let connection = self.connection;
-        let mut select = connection
-            .prepare_cached("SELECT name, packages, vulnerabilities FROM advisory WHERE id = ?1")
-            .doing(doing)?;
-        let (name, packages, vulnerabilities): (String, Option<String>, Option<String>) = select
-            .query_row([id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
-            .doing(doing)?;
-        let mut delete = connection
-            .prepare_cached(
-                "DELETE FROM affected WHERE scope = ?1 AND package = ?2 AND advisory = ?3",
-            )
-            .doing(doing)?;
-        for (package, scopes) in packages_of(packages.as_deref())? {
-            for scope in scopes {
-                let gone = delete.execute(params![scope, package, id]).doing(doing)?;
-                *self.coverage.entry(scope).or_default() -= gone as i64;
-            }
-        }
-        let mut delete = connection
-            .prepare_cached("DELETE FROM vulnerability WHERE cve = ?1 AND advisory = ?2")
-            .doing(doing)?;
-        let cves = match vulnerabilities.as_deref() {
-            Some(SAME_AS_NAME) => vec![name],
-            list => encoding::items(list)?,
-        };
-        for cve in cves.iter().filter_map(|cve| encoding::cve_code(cve)) {
-            delete.execute([cve, id]).doing(doing)?;
-        }
-        connection
-            .prepare_cached("DELETE FROM advisory_text WHERE advisory = ?1")
-            .and_then(|mut statement| statement.execute([id]))
-            .map(|_| ())
-            .doing(doing)
-    }
+fn values_of(scope: i64, advisory: i64, package: &str) -> [Value<'_>; 3] {
+    [Value::Integer(scope), Value::Integer(advisory), Value::Text(package)]
 }
 
 /// The part of a summary that is kept: its first line, not too long.

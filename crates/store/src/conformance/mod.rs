@@ -15,11 +15,10 @@ mod random;
 mod registering;
 pub(crate) mod sample;
 
-use std::path::PathBuf;
-
+use pratique_testkit::postgres::TestDatabase;
 use tempfile::TempDir;
 
-use crate::{Access, Database};
+use crate::{Access, Database, Store};
 
 /// One case.
 struct Case {
@@ -31,6 +30,15 @@ struct Case {
 enum Backend {
     Memory,
     Disk,
+    Postgres,
+}
+
+/// An empty database; what it lies in goes with this.
+pub(crate) struct Place {
+    pub(crate) store: Option<Store>,
+    pub(crate) database: Database,
+    _folder: Option<TempDir>,
+    _server: Option<TestDatabase<'static>>,
 }
 
 /// All cases.
@@ -55,25 +63,46 @@ macro_rules! list {
 use list;
 
 impl Backend {
-    const ALL: [Self; 2] = [Self::Memory, Self::Disk];
+    const ALL: [Self; 3] = [Self::Memory, Self::Disk, Self::Postgres];
 
     const fn name(&self) -> &'static str {
         match self {
             Self::Memory => "SQLite in memory",
             Self::Disk => "SQLite on disk",
+            Self::Postgres => "PostgreSQL",
         }
     }
 
-    fn empty(&self) -> (Database, Option<TempDir>) {
+    /// An empty database; `None`, said loudly, where there is no such backend.
+    fn empty(&self) -> Option<Place> {
         match self {
-            Self::Memory => (Database::in_memory().expect("memory"), None),
-            Self::Disk => {
-                let folder = tempfile::tempdir().expect("a folder");
-                let path: PathBuf = folder.path().join("db.sqlite");
-                (Database::open(&path, Access::ReadWrite).expect("a new file"), Some(folder))
+            Self::Memory => {
+                let database = Database::in_memory().expect("memory");
+                Some(Place { store: None, database, _folder: None, _server: None })
             }
+            Self::Disk => Some(on_disk()),
+            Self::Postgres => on_server(),
         }
     }
+}
+
+/// An empty file.
+pub(crate) fn on_disk() -> Place {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = Store::file(&folder.path().join("db.sqlite"));
+    let database = store.open(Access::ReadWrite).expect("a new file");
+    Place { store: Some(store), database, _folder: Some(folder), _server: None }
+}
+
+/// An empty database of a server; `None`, said loudly, where there is no PostgreSQL.
+pub(crate) fn on_server() -> Option<Place> {
+    let server = pratique_testkit::postgres::fresh_database(|url| {
+        let store = Store::parse(url).expect("an address");
+        store.open(Access::ReadWrite).expect("a schema");
+    })?;
+    let store = Store::parse(&server.url()).expect("an address");
+    let database = store.open(Access::ReadWrite).expect("a database");
+    Some(Place { store: Some(store), database, _folder: None, _server: Some(server) })
 }
 
 #[test]
@@ -81,11 +110,15 @@ fn every_backend_passes_every_case() {
     let mut failures = Vec::new();
     for backend in Backend::ALL {
         for case in cases() {
-            let (mut database, _folder) = backend.empty();
+            let Some(mut place) = backend.empty() else { break };
+            // Who opens it once more for reading finds what is there.
+            if let Some(store) = &place.store {
+                store.open(Access::ReadOnly).expect("a reader");
+            }
             let run = std::panic::AssertUnwindSafe(|| {
-                (case.run)(&mut database);
-                sample::assert_whole(&database);
-                balance::assert_balanced(&database);
+                (case.run)(&mut place.database);
+                sample::assert_whole(&place.database);
+                balance::assert_balanced(&place.database);
             });
             if std::panic::catch_unwind(run).is_err() {
                 failures.push(format!("{}: {}", backend.name(), case.name));

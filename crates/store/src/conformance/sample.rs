@@ -169,12 +169,16 @@ pub(crate) fn looked_up(database: &Database, name: &str) -> Vec<(String, Vec<Ran
 /// and the advisories name each other, the coverage counts are those of the rows.
 pub(crate) fn assert_whole(database: &Database) {
     let count = |sql: &str| -> i64 {
-        database.connection().query_row(sql, [], |row| row.get(0)).expect("a count")
+        database.session.one("counting", sql, &[], |row| row.integer(0)).expect("a count")
     };
-    assert_eq!(count("SELECT count(*) FROM pragma_foreign_key_check"), 0, "rows point nowhere");
+    if database.session.sqlite().is_some() {
+        let lost = "SELECT count(*) FROM pragma_foreign_key_check";
+        assert_eq!(count(lost), 0, "rows point nowhere");
+    }
     assert_eq!(
         count(
-            "SELECT count(*) FROM affected JOIN advisory ON advisory.id = advisory WHERE state <> 0"
+            "SELECT count(*) FROM affected JOIN advisory ON advisory.id = affected.advisory \
+             WHERE state <> 0"
         ),
         0,
         "the reverse index holds advisories that are not live"
@@ -189,17 +193,16 @@ pub(crate) fn assert_whole(database: &Database) {
         "the coverage counts are wrong"
     );
     assert_eq!(
-        count("SELECT coalesce(sum(row_count), 0) FROM coverage"),
+        count("SELECT CAST(coalesce(sum(row_count), 0) AS BIGINT) FROM coverage"),
         count("SELECT count(*) FROM affected"),
         "some rows are not counted in the coverage"
     );
-    let reader = database.rows();
-    let mut statement =
-        database.connection().prepare("SELECT id FROM advisory").expect("a statement");
-    let ids = statement.query_map([], |row| row.get(0)).expect("rows");
-    let named: usize = ids
-        .map(|id| reader.whole(id.expect("a number")).expect("an advisory").0.affected.len())
-        .sum();
+    let ids = database
+        .session
+        .all("listing", "SELECT id FROM advisory", &[], |row| row.integer(0))
+        .expect("numbers");
+    let whole = database.rows().whole(&ids).expect("advisories");
+    let named: usize = whole.values().map(|whole| whole.advisory.affected.len()).sum();
     assert_eq!(
         i64::try_from(named).expect("few"),
         count("SELECT count(*) FROM affected"),

@@ -24,7 +24,7 @@ use tokio_postgres::{Row as PostgresRow, Statement};
 
 use crate::StoreError;
 use crate::session::dialect::{Dialect, translate};
-use crate::session::{EachRow, Mode, Row, RowSink, Session, Value};
+use crate::session::{EachAnswer, EachRow, Mode, Row, RowSink, Session, Value};
 
 pub(crate) use self::connection::{Link, Server};
 use self::copy::CopySink;
@@ -185,6 +185,32 @@ impl Session for PostgresSession {
         let result = self.fetch(doing, sql, values, each);
         self.rollback();
         result
+    }
+
+    fn many(
+        &self,
+        doing: &'static str,
+        sql: &str,
+        values: &[Value<'_>],
+        width: usize,
+        each: &mut EachAnswer<'_>,
+    ) -> Result<(), StoreError> {
+        let statement = &self.prepare(doing, sql)?;
+        let client = &self.link().client;
+        let mut first = 0;
+        for values in values.chunks(width * BATCH_ROWS) {
+            let questions = values
+                .chunks(width)
+                .map(|values| async move { client.query(statement, &parameters(values)).await });
+            let answers = self.wait(doing, in_order(questions.collect()))?;
+            for (index, rows) in (first..).zip(&answers) {
+                for row in rows {
+                    each(index, &Row::Postgres(row))?;
+                }
+            }
+            first += answers.len();
+        }
+        Ok(())
     }
 
     fn execute(

@@ -16,7 +16,9 @@ use crate::StoreError;
 use crate::error::Doing as _;
 use crate::lock::WriterLock;
 use crate::session::dialect::{Dialect, translate};
-use crate::session::{EachRow, Mode, Row, RowSink, Session, Value, storable, unexpected};
+use crate::session::{
+    EachAnswer, EachRow, Mode, Row, RowSink, Session, Value, storable, unexpected,
+};
 
 /// A connection to a file, or to memory.
 pub(crate) struct SqliteSession {
@@ -84,6 +86,25 @@ impl Session for SqliteSession {
     ) -> Result<(), StoreError> {
         // SQLite makes its rows while they are taken, and one statement sees one state.
         self.query(doing, sql, values, each)
+    }
+
+    fn many(
+        &self,
+        doing: &'static str,
+        sql: &str,
+        values: &[Value<'_>],
+        width: usize,
+        each: &mut EachAnswer<'_>,
+    ) -> Result<(), StoreError> {
+        let mut statement = self.prepare(doing, sql)?;
+        for (index, values) in values.chunks(width).enumerate() {
+            bind(&mut statement, values).doing(doing)?;
+            let mut rows = statement.raw_query();
+            while let Some(row) = rows.next().map_err(|error| self.refused(doing, error))? {
+                each(index, &Row::Sqlite(row))?;
+            }
+        }
+        Ok(())
     }
 
     fn execute(

@@ -13,8 +13,8 @@ use std::io::{BufRead, BufReader, Read, Write};
 
 use pratique_model::{Advisory, Ecosystem, PartId, Release};
 
-use crate::error::Doing as _;
 use crate::facts::each_fact;
+use crate::session::values;
 use crate::stage::Staging;
 use crate::write::{GONE, Packages, packages_of};
 use crate::{CommitOptions, Database, StoreError};
@@ -29,6 +29,9 @@ const LINE_BYTES_MAX: u64 = 64 << 20;
 
 /// The largest window a frame may ask for, as a power of two; from the design (crates, *Traps*).
 const WINDOW_LOG_MAX: u32 = 27;
+
+/// How many advisories are read at a time.
+const GROUP: usize = 500;
 
 /// How hard the writer compresses: it is read often and written seldom.
 const COMPRESSION_LEVEL: i32 = 19;
@@ -84,7 +87,7 @@ pub fn write_snapshot(
         line.covers = covered(database, filter, number)?;
         output.line(&Line::Part(line))?;
         write_advisories(database, filter, number, &mut cves, &mut output)?;
-        each_fact(database.connection(), Some(number), |fact| {
+        each_fact(&*database.session, number, |fact| {
             let id = crate::record::vulnerability_of(&fact);
             if filter.is_limited() && !cves.contains(id) {
                 return Ok(());
@@ -251,38 +254,39 @@ fn write_advisories(
 ) -> Result<(), StoreError> {
     let doing = "reading advisories";
     let reader = database.rows();
-    let mut statement = database
-        .connection()
-        .prepare_cached(
-            "SELECT id, packages FROM advisory WHERE part = ?1 AND state <> ?2 ORDER BY name",
-        )
-        .doing(doing)?;
-    let mut rows = statement.query([part, GONE]).doing(doing)?;
-    while let Some(row) = rows.next().doing(doing)? {
-        let packages: Option<String> = row.get(1).doing(doing)?;
-        if !filter.names_any(&packages_of(packages.as_deref())?) {
-            continue;
+    let mut ids = Vec::new();
+    let mut write = |ids: &[i64]| -> Result<(), StoreError> {
+        let mut advisories = reader.whole(ids)?;
+        for id in ids {
+            let whole = advisories.remove(id);
+            let Some(advisory) = whole.and_then(|whole| filter.cut(whole.advisory)) else {
+                continue;
+            };
+            if filter.is_limited() {
+                cves.extend(advisory.vulnerabilities.iter().cloned());
+            }
+            output.line(&Line::Advisory(Box::new(AdvisoryLine::of(advisory))))?;
         }
-        let (advisory, _) = reader.whole(row.get(0).doing(doing)?)?;
-        let Some(advisory) = filter.cut(advisory) else { continue };
-        if filter.is_limited() {
-            cves.extend(advisory.vulnerabilities.iter().cloned());
+        Ok(())
+    };
+    let sql = "SELECT id, packages FROM advisory WHERE part = ?1 AND state <> ?2 ORDER BY name";
+    database.session.stream(doing, sql, values![part, GONE], &mut |row| {
+        if filter.names_any(&packages_of(row.optional_text(1)?)?) {
+            ids.push(row.integer(0)?);
         }
-        output.line(&Line::Advisory(Box::new(AdvisoryLine::of(advisory))))?;
-    }
-    Ok(())
+        if ids.len() < GROUP {
+            return Ok(());
+        }
+        write(&std::mem::take(&mut ids))
+    })?;
+    write(&ids)
 }
 
 fn has_facts(database: &Database, part: i64) -> Result<bool, StoreError> {
-    database
-        .connection()
-        .prepare_cached(
-            "SELECT EXISTS (SELECT 1 FROM epss WHERE part = ?1) \
-             OR EXISTS (SELECT 1 FROM kev WHERE part = ?1) \
-             OR EXISTS (SELECT 1 FROM nvd WHERE part = ?1)",
-        )
-        .and_then(|mut statement| statement.query_row([part], |row| row.get(0)))
-        .doing("reading facts")
+    let sql = "SELECT EXISTS (SELECT 1 FROM epss WHERE part = ?1) \
+               OR EXISTS (SELECT 1 FROM kev WHERE part = ?1) \
+               OR EXISTS (SELECT 1 FROM nvd WHERE part = ?1)";
+    database.session.one("reading facts", sql, values![part], |row| row.flag(0))
 }
 
 /// What a part speaks of, as far as it is wanted.
@@ -291,17 +295,11 @@ fn covered(
     filter: &SnapshotFilter,
     part: i64,
 ) -> Result<Vec<(String, String)>, StoreError> {
-    let pairs: Result<Vec<(String, String)>, StoreError> = database
-        .connection()
-        .prepare_cached(
-            "SELECT ecosystem, \"release\" FROM coverage JOIN scope ON scope.id = scope \
-             WHERE part = ?1 AND (row_count > 0 OR is_declared) ORDER BY 1, 2",
-        )
-        .and_then(|mut statement| {
-            statement.query_map([part], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
-        })
-        .doing("reading the coverage");
-    let mut pairs = pairs?;
+    let sql = "SELECT ecosystem, \"release\" FROM coverage JOIN scope ON scope.id = scope \
+               WHERE part = ?1 AND (row_count > 0 OR is_declared <> 0) ORDER BY 1, 2";
+    let mut pairs = database.session.all("reading the coverage", sql, values![part], |row| {
+        Ok((row.string(0)?, row.string(1)?))
+    })?;
     pairs.retain(|(_, release)| {
         release.is_empty() || filter.wants_release(Some(&Release::from_text(release)))
     });

@@ -9,10 +9,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
-use tokio_postgres::{Client, Config, Statement};
+use tokio_postgres::config::{Host, SslMode};
+use tokio_postgres::tls::MakeTlsConnect;
+use tokio_postgres::{Client, Config, NoTls, Socket, Statement};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use crate::StoreError;
+use crate::{Cause, StoreError};
 
 /// How long making a connection may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -106,15 +108,15 @@ impl Server {
             .enable_all()
             .build()
             .map_err(|error| refused(Box::new(error)))?;
-        let tls = MakeRustlsConnect::new(tls_config().map_err(|error| refused(Box::new(error)))?);
-        let (client, connection) = runtime
-            .block_on(async {
-                tokio::time::timeout(CONNECT_TIMEOUT, self.inner.config.connect(tls)).await
-            })
-            .map_err(|late| refused(Box::new(late)))?
-            .map_err(|error| refused(Box::new(error)))?;
-        // The connection works while the runtime is waited on; its errors reach the client.
-        runtime.spawn(connection);
+        let config = &self.inner.config;
+        let is_local = config.get_hosts().iter().all(|host| matches!(host, Host::Unix(_)));
+        let client = if is_local || config.get_ssl_mode() == SslMode::Disable {
+            begin(&runtime, config, NoTls)
+        } else {
+            let tls = tls_config().map_err(|error| refused(Box::new(error)))?;
+            begin(&runtime, config, MakeRustlsConnect::new(tls))
+        };
+        let client = client.map_err(refused)?;
         let link = Link { runtime, client, statements: HashMap::new() };
         let limits = format!(
             "SET statement_timeout = {}; SET lock_timeout = {}; \
@@ -129,6 +131,17 @@ impl Server {
             .map_err(|error| refused(Box::new(error)))?;
         Ok(link)
     }
+}
+
+/// Connects. The connection works while the runtime is waited on; its errors reach the client.
+fn begin<T>(runtime: &Runtime, config: &Config, tls: T) -> Result<Client, Cause>
+where
+    T: MakeTlsConnect<Socket, Stream: Send + 'static>,
+{
+    let connect = async { tokio::time::timeout(CONNECT_TIMEOUT, config.connect(tls)).await };
+    let (client, connection) = runtime.block_on(connect)??;
+    runtime.spawn(connection);
+    Ok(client)
 }
 
 impl Link {
