@@ -218,7 +218,6 @@ impl dyn Session + '_ {
         Ok(all)
     }
 
-    #[cfg(test)]
     /// The database's time, which is the same for all who share it; in SQLite the machine's.
     pub(crate) fn now(&self) -> Result<Timestamp, StoreError> {
         let now = self.one("asking the time", "SELECT CLOCK()", &[], |row| row.integer(0))?;
