@@ -1,9 +1,11 @@
 //! What the image side costs: `cargo bench -p pratique-store --bench images`.
 //!
 //! Images of 100 packages drawn from 200,000 distinct ones, in sets that images share. Two of the
-//! packages are in every image (as openssl is), 58 are of the 2,000 popular ones, 40 of all. Settings
-//! by environment: `IMAGES` (10000), `SETS` (a twentieth of the images), `BATCH` (1000), `REPORTS`
-//! (1 keeps them), `STORE` (an address of PostgreSQL, of an empty database; otherwise a new file).
+//! packages are in every image (as openssl is), 58 are of the 2,000 popular ones, 40 of all.
+//!
+//! Settings by environment: `IMAGES` (10000), `SETS` (a twentieth of the images), `BATCH` (1000),
+//! `REPORTS` (1 keeps them), `STORE` (the address of an empty database of PostgreSQL; otherwise a
+//! new file).
 
 #![allow(clippy::print_stdout, reason = "a program for people")]
 #![allow(clippy::disallowed_methods, reason = "a benchmark measures time")]
