@@ -79,7 +79,7 @@ pub struct ImageCounts {
 /// The columns that [`stored`] reads, of `image`.
 pub(crate) const COLUMNS: &str = "image.id, image.digest, reference, platform, \"release\", \
                                   distro, package_count, problem_count, problems, registered_at, \
-                                  last_seen_at, package_set";
+                                  last_seen_at, image.package_set";
 
 /// Where the set of its packages stands among them.
 pub(crate) const PACKAGE_SET_COLUMN: usize = 11;

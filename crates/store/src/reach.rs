@@ -1,20 +1,21 @@
 //! From packages to the images that hold them.
 //!
 //! Packages are held by sets and sets by images; nothing is written per image, and counting is a
-//! sum over sets. Naming images goes one of two ways: where few hold a package, through their sets;
+//! sum over sets. Naming images goes one of two ways: where few sets hold a package, through them;
 //! where many do, along all images until enough are found. ADR 0006 has the measurements.
-
-use std::collections::HashMap;
 
 use crate::image::{self, ImageKey, StoredImage};
 use crate::package::{self, PackageKey};
-use crate::session::values;
+use crate::session::{Row, values};
 use crate::{Database, StoreError, package_set};
 
-/// Up to how many holders are gathered and sorted to find the first of them; beyond, images are
-/// looked through in order, of which then one in a hundred at least holds the package in a fleet of
-/// a million.
-const GATHERED_MAX: u64 = 10_000;
+/// Up to how many sets are looked through for all their images, of which the first are then found
+/// by sorting. Beyond, one image in five hundred at least holds a package, in a fleet of a million
+/// that all differ.
+const GATHERED_SETS_MAX: u64 = 2_000;
+
+/// How many images are read at once on the way along all of them.
+const WALK_ROWS: usize = 1_000;
 
 /// How far packages reach.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -68,43 +69,84 @@ impl Database {
         after: Option<ImageKey>,
         limit: usize,
     ) -> Result<Vec<Holder>, StoreError> {
-        let mut ids = package::numbers(packages);
-        ids.sort_unstable();
-        // With the sign, the column is an expression and its index is of no use.
-        let sign = if self.reach(packages)?.image_count > GATHERED_MAX { "+" } else { "" };
-        let sql = format!(
-            "SELECT {} FROM image \
-             WHERE id > ?2 AND {sign}package_set IN ({SETS}) ORDER BY id LIMIT ?3",
-            image::COLUMNS
-        );
+        let mut wanted = packages.to_vec();
+        wanted.sort_unstable();
         let after = after.map_or(i64::MIN, |key| key.0);
-        let found =
-            self.session.all(READING, &sql, values![&*ids, after, limit as u64], |row| {
-                Ok((image::stored(row)?, row.integer(image::PACKAGE_SET_COLUMN)?))
-            })?;
-        let sets: Vec<i64> = found.iter().map(|(_, set)| *set).collect();
-        let members = self.held(&sets, &ids)?;
-        let holder = |(image, set)| Holder {
-            image,
-            packages: members.get(&set).cloned().unwrap_or_default(),
-        };
-        Ok(found.into_iter().map(holder).collect())
+        if self.sets_holding(&wanted)? > GATHERED_SETS_MAX {
+            self.walk(&wanted, after, limit)
+        } else {
+            self.gather(&wanted, after, limit)
+        }
     }
 
-    /// Which of the wanted packages each set holds.
-    fn held(
-        &self,
-        sets: &[i64],
-        wanted: &[i64],
-    ) -> Result<HashMap<i64, Vec<PackageKey>>, StoreError> {
-        let sql = "SELECT id, packages FROM package_set WHERE id IN LIST(?1)";
-        let mut held = HashMap::new();
-        self.session.query(READING, sql, values![sets], &mut |row| {
-            let mut packages = package_set::members(row.blob(1)?)?;
-            packages.retain(|package| wanted.binary_search(&package.0).is_ok());
-            held.insert(row.integer(0)?, packages);
-            Ok(())
-        })?;
-        Ok(held)
+    /// How many sets hold the packages, counted no further than needed; a set that holds two counts
+    /// twice.
+    fn sets_holding(&self, packages: &[PackageKey]) -> Result<u64, StoreError> {
+        let ids = package::numbers(packages);
+        let sql = "SELECT count(*) FROM (SELECT 1 FROM package_in_set \
+                   WHERE package IN LIST(?1) LIMIT ?2) AS held";
+        let limit = GATHERED_SETS_MAX + 1;
+        self.session.one(COUNTING, sql, values![&*ids, limit], |row| row.count(0))
     }
+
+    /// The first holders, through the sets that hold the packages.
+    fn gather(
+        &self,
+        wanted: &[PackageKey],
+        after: i64,
+        limit: usize,
+    ) -> Result<Vec<Holder>, StoreError> {
+        let ids = package::numbers(wanted);
+        let sql = format!(
+            "SELECT {}, packages FROM image JOIN package_set ON package_set.id = image.package_set \
+             WHERE image.id > ?2 AND image.package_set IN ({SETS}) ORDER BY image.id LIMIT ?3",
+            image::COLUMNS
+        );
+        let values = values![&*ids, after, limit as u64];
+        self.session.all(READING, &sql, values, |row| holder(row, wanted))
+    }
+
+    /// The first holders, along all images.
+    fn walk(
+        &self,
+        wanted: &[PackageKey],
+        mut after: i64,
+        limit: usize,
+    ) -> Result<Vec<Holder>, StoreError> {
+        let sql = format!(
+            "SELECT {}, packages FROM image JOIN package_set ON package_set.id = image.package_set \
+             WHERE image.id > ?1 ORDER BY image.id LIMIT ?2",
+            image::COLUMNS
+        );
+        let mut holders = Vec::new();
+        loop {
+            let mut row_count = 0;
+            let values = values![after, WALK_ROWS as u64];
+            self.session.query(READING, &sql, values, &mut |row| {
+                row_count += 1;
+                after = row.integer(0)?;
+                if holders.len() < limit && is_held(row.blob(PACKAGES_COLUMN)?, wanted)? {
+                    holders.push(holder(row, wanted)?);
+                }
+                Ok(())
+            })?;
+            if holders.len() == limit || row_count < WALK_ROWS {
+                return Ok(holders);
+            }
+        }
+    }
+}
+
+/// Where the packages of an image's set stand, after the columns of the image.
+const PACKAGES_COLUMN: usize = image::PACKAGE_SET_COLUMN + 1;
+
+fn is_held(set: &[u8], wanted: &[PackageKey]) -> Result<bool, StoreError> {
+    let members = package_set::members(set)?;
+    Ok(members.iter().any(|package| wanted.binary_search(package).is_ok()))
+}
+
+fn holder(row: &Row<'_>, wanted: &[PackageKey]) -> Result<Holder, StoreError> {
+    let mut packages = package_set::members(row.blob(PACKAGES_COLUMN)?)?;
+    packages.retain(|package| wanted.binary_search(package).is_ok());
+    Ok(Holder { image: image::stored(row)?, packages })
 }

@@ -25,6 +25,7 @@ pub(super) const CASES: &[Case] = list![
     images_are_listed_by_key_and_filtered,
     reach_counts_each_image_once,
     holders_are_paged_without_gaps_and_repetitions,
+    holders_are_found_where_thousands_of_sets_hold_a_package,
     a_batch_that_names_an_image_twice_keeps_the_last,
     a_report_without_digest_is_refused_whole,
     a_removed_image_leaves_nothing_behind_after_sweeps,
@@ -355,6 +356,35 @@ fn holders_are_paged_without_gaps_and_repetitions(database: &mut Database) {
     let all = database.images_holding(&wanted, None, 100).expect("an answer");
     let counts: Vec<usize> = all.iter().map(|holder| holder.packages.len()).collect();
     assert_eq!(counts, [1, 2].repeat(10));
+}
+
+fn holders_are_found_where_thousands_of_sets_hold_a_package(database: &mut Database) {
+    let reports: Vec<IndexReport> = (1..=2_500)
+        .map(|number| {
+            let name = if number % 5 == 0 { "rare" } else { "common" };
+            report(number, &[deb(name, "1"), deb("filler", &number.to_string())])
+        })
+        .collect();
+    let batch: Vec<Registration<'_>> =
+        reports.iter().map(|report| Registration { report, references: &[] }).collect();
+    let options = RegisterOptions { now: at(0), keep_reports: false };
+    database.register_images(&batch, &options).expect("registered");
+    for (name, limit) in [("common", 999), ("common", 1), ("rare", 99), ("filler", 1_001)] {
+        let wanted = keys(database, name);
+        let mut after = None;
+        let mut found = 0;
+        for _ in 0..3 {
+            let page = database.images_holding(&wanted, after, limit).expect("an answer");
+            found += page.len();
+            assert!(page.iter().all(|holder| holder.packages.len() == 1), "{name}");
+            assert!(page.is_sorted_by_key(|holder| holder.image.key), "{name}");
+            let last = page.last().expect("a page that is not empty").image.key;
+            assert!(after.is_none_or(|after| after < page[0].image.key), "{name}");
+            after = Some(last);
+        }
+        let reach = database.reach(&wanted).expect("a reach").image_count;
+        assert_eq!(found as u64, reach.min(3 * limit as u64), "{name}");
+    }
 }
 
 fn a_batch_that_names_an_image_twice_keeps_the_last(database: &mut Database) {
