@@ -8,6 +8,7 @@
 //! done twice. What keeps writes apart is the fence: every commit checks owner and token in its
 //! own transaction.
 
+mod metrics;
 mod tenure;
 
 use std::fmt;
@@ -17,6 +18,7 @@ use jiff::Timestamp;
 
 use crate::Random;
 
+pub use metrics::LeaseMetrics;
 pub use tenure::{Action, CancelReason, Event, Tenure};
 
 /// One holding of a lease, as the store wrote it.

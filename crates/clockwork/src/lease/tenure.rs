@@ -35,6 +35,9 @@ pub enum Event {
     Renewed(Lease),
     /// [`Action::Renew`] could not ask the store.
     RenewFailed,
+    /// [`Action::Renew`] waited in vain for another writer of a store that has one at a time. As
+    /// long as it waited nobody could take the row over, so that time does not count.
+    RenewBlocked,
     /// The store says that the row is no longer ours: the answer to a renewal, or of a fence.
     Lost,
     /// Somebody wants this tenure to end.
@@ -229,9 +232,12 @@ impl Holding {
         let mut actions = Vec::new();
         match event {
             Event::Renewed(lease) => self.on_renewed(lease, times),
-            Event::RenewFailed => {
-                let retry_after = times.renew_every() / RETRY_PART;
-                self.renewal = Renewal::Due(now + retry_after);
+            Event::RenewFailed => self.retry(now, times),
+            Event::RenewBlocked => {
+                if let Renewal::UnderWay(began_at) = self.renewal {
+                    self.renewed_at += now.saturating_sub(began_at);
+                }
+                self.retry(now, times);
             }
             Event::Lost => self.lose(CancelReason::Lost, &mut actions),
             Event::Stop => self.cancel(CancelReason::Stopped, &mut actions),
@@ -257,6 +263,10 @@ impl Holding {
             self.renewed_at = began_at;
             self.renewal = Renewal::Due(began_at + times.renew_every());
         }
+    }
+
+    fn retry(&mut self, now: Duration, times: LeaseTimes) {
+        self.renewal = Renewal::Due(now + times.renew_every() / RETRY_PART);
     }
 
     /// Counts the loss and cancels the work, each once.
