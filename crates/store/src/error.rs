@@ -166,6 +166,33 @@ pub enum StoreError {
         /// How the report's target was named.
         reference: String,
     },
+    /// A database that was to be filled holds something already.
+    #[error("database {store}: not empty, table {table} has rows")]
+    NotEmpty {
+        /// The database, without password.
+        store: String,
+        /// The first table that has rows.
+        table: String,
+    },
+    /// Rows were lost while a database was carried elsewhere; nothing was kept.
+    #[error("table {table}: {found} of {expected} rows arrived")]
+    Incomplete {
+        /// The table.
+        table: String,
+        /// How many rows it had.
+        expected: u64,
+        /// How many came.
+        found: u64,
+    },
+    /// A backup cannot be written, read, or is damaged.
+    #[error("file {}", .path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What went wrong.
+        #[source]
+        source: io::Error,
+    },
     /// A snapshot is not what it should be; nothing of it was taken.
     #[error("snapshot: line {line}: {problem}")]
     Snapshot {

@@ -43,6 +43,7 @@ mod store;
 mod stored_report;
 mod sweep;
 mod term;
+mod transfer;
 mod turn;
 mod write;
 
@@ -67,3 +68,4 @@ pub use snapshot::{SnapshotFilter, load_snapshot, write_snapshot};
 pub use stage::{KeptNote, Staging};
 pub use store::Store;
 pub use sweep::{PACKAGES_KEPT, REPORTS_KEPT, SWEEP_ROWS_MAX, SweptCounts};
+pub use transfer::{TableCount, TableSize, backup, move_database, restore};

@@ -97,7 +97,7 @@ fn is_ours(session: &dyn Session, path: &Path) -> Result<bool, StoreError> {
 }
 
 /// The newest step that was taken, 0 in an empty database.
-fn version(session: &dyn Session, path: &Path) -> Result<u32, StoreError> {
+pub(crate) fn version(session: &dyn Session, path: &Path) -> Result<u32, StoreError> {
     if !is_ours(session, path)? {
         return Ok(0);
     }

@@ -254,6 +254,14 @@ impl<'a> Row<'a> {
         self.optional_integer(column)?.map(encoding::timestamp).transpose()
     }
 
+    /// Whatever there is.
+    pub(crate) fn value(&self, column: usize) -> Result<Value<'a>, StoreError> {
+        match self {
+            Self::Sqlite(row) => sqlite::any(row, column),
+            Self::Postgres(row) => postgres::any(row, column),
+        }
+    }
+
     /// A number with a fraction.
     pub(crate) fn real(&self, column: usize) -> Result<f64, StoreError> {
         match self {

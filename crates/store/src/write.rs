@@ -88,7 +88,7 @@ pub(crate) type Packages = BTreeMap<String, Vec<i64>>;
 
 impl<'a> AdvisoryWriter<'a> {
     pub(crate) fn new(round: &'a Round<'a>) -> Result<Self, StoreError> {
-        let doing = "preparing to write advisories";
+        let doing = "writing an advisory";
         let session = round.session;
         let columns = COLUMNS.join(", ");
         let places: Vec<String> =
@@ -106,12 +106,12 @@ impl<'a> AdvisoryWriter<'a> {
             replaced_advisories: session.batch(doing, &replace)?,
             hashes: session.batch(doing, hashes)?,
             texts: session.bulk(
-                doing,
+                "writing an advisory's text",
                 "advisory_text",
                 "advisory, summary, published_at, modified_at",
             )?,
             changes: session.bulk(
-                doing,
+                "writing a change",
                 "change",
                 "part, generation, at, kind, advisory, cve, scope, package, old, new",
             )?,

@@ -38,7 +38,7 @@ pub(crate) struct Place {
     pub(crate) store: Option<Store>,
     pub(crate) database: Database,
     _folder: Option<TempDir>,
-    _server: Option<TestDatabase<'static>>,
+    pub(crate) _server: Option<TestDatabase<'static>>,
 }
 
 /// All cases.

@@ -29,7 +29,7 @@ use crate::session::{EachAnswer, EachRow, Mode, Row, RowSink, Session, Value};
 pub(crate) use self::connection::{Link, Server};
 use self::copy::CopySink;
 use self::value::OwnedValue;
-pub(super) use self::value::{blob, integer, real, text};
+pub(super) use self::value::{any, blob, integer, real, text};
 
 /// How many rows of a long answer are fetched at a time: one journey for each, a megabyte or less.
 const FETCHED_ROWS: usize = 4_000;

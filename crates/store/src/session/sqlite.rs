@@ -304,6 +304,16 @@ pub(super) fn blob<'a>(
     }
 }
 
+pub(super) fn any<'a>(row: &'a rusqlite::Row<'_>, column: usize) -> Result<Value<'a>, StoreError> {
+    Ok(match value(row, column)? {
+        ValueRef::Null => Value::Null,
+        ValueRef::Integer(value) => Value::Integer(value),
+        ValueRef::Real(value) => Value::Real(value),
+        ValueRef::Text(_) => text(row, column)?.map_or(Value::Null, Value::Text),
+        ValueRef::Blob(bytes) => Value::Blob(bytes),
+    })
+}
+
 fn value<'a>(row: &'a rusqlite::Row<'_>, column: usize) -> Result<ValueRef<'a>, StoreError> {
     row.get_ref(column).doing("reading a row")
 }

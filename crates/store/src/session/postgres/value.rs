@@ -136,6 +136,15 @@ pub(in crate::session) fn blob(row: &Row, column: usize) -> Result<Option<&[u8]>
     get(row, column)
 }
 
+pub(in crate::session) fn any(row: &Row, column: usize) -> Result<Value<'_>, StoreError> {
+    match row.columns().get(column).map(tokio_postgres::Column::type_) {
+        Some(&Type::FLOAT8) => Ok(get::<Option<f64>>(row, column)?.into()),
+        Some(&Type::TEXT | &Type::VARCHAR) => Ok(text(row, column)?.into()),
+        Some(&Type::BYTEA) => Ok(blob(row, column)?.into()),
+        _ => Ok(integer(row, column)?.into()),
+    }
+}
+
 fn get<'a, T: FromSql<'a>>(row: &'a Row, column: usize) -> Result<T, StoreError> {
     row.try_get(column).map_err(|error| unexpected(column, &error.to_string()))
 }
