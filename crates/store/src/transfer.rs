@@ -7,8 +7,8 @@
 //!
 //! A backup is a SQLite file under zstd with its checksum, of either database: the schema says its
 //! version, a damaged one is refused by zstd before a row is read, and one that was unpacked by
-//! hand can be opened like any other. PostgreSQL's is made by carrying it into such a file, SQLite's
-//! by SQLite's own online backup.
+//! hand can be opened like any other. PostgreSQL's is made by carrying it into such a file,
+//! SQLite's by SQLite's own online backup.
 //!
 //! What would surprise: what is written to the old place while or after it is carried stays there.
 
