@@ -4,5 +4,8 @@ pub mod component;
 mod feed_server;
 pub mod image;
 pub mod postgres;
+pub mod process;
+mod small_disk;
 
 pub use feed_server::{FeedServer, Request, ScriptedAnswer, gzip_bomb, zip_bomb};
+pub use small_disk::SmallDisk;
