@@ -4,11 +4,14 @@
 //! not know that it is one no more; so the lease is looked at within the transaction, when it
 //! begins and once more before it ends.
 //!
-//! What would surprise: with PostgreSQL the second look is another connection's, because the
+//! What would surprise: with SQLite there is no second look. Nobody can take a lease over while a
+//! transaction writes, nor renew one; so the time of the transaction does not count, and its end
+//! moves the lease's expiry by as much. With PostgreSQL the second look is another connection's, because the
 //! transaction itself sees the state of its beginning. That connection keeps the row from being
 //! changed until the transaction has ended, which takes a moment; were it to look and let go, the
 //! lease could change hands in between.
 
+use jiff::Timestamp;
 use pratique_clockwork::lease::Lease;
 
 use crate::session::postgres::PostgresSession;
@@ -19,7 +22,7 @@ use crate::{Database, StoreError};
 /// further.
 const TRIES_MAX: u32 = 10;
 
-/// Finds a lease that is still as its holder knows it.
+/// Finds a lease that is still as its holder knows it, and keeps it so.
 const HELD: &str = "SELECT token FROM lease \
                     WHERE name = ?1 AND owner = ?2 AND token = ?3 AND expires_at > CLOCK() \
                     FOR SHARE";
@@ -81,18 +84,36 @@ impl Database {
         work: &mut impl FnMut(&Self) -> Result<T, E>,
     ) -> Result<T, E> {
         self.session.begin(doing, Mode::Write)?;
-        let result = check(&*self.session, HELD_AT_FIRST, fence)
+        let result = self
+            .enter(fence)
             .map_err(E::from)
-            .and_then(|()| work(self))
-            .and_then(|value| self.keep(doing, fence).map(|()| value).map_err(E::from));
+            .and_then(|began_at| Ok((began_at, work(self)?)))
+            .and_then(|(began_at, value)| {
+                self.keep(doing, fence, began_at).map(|()| value).map_err(E::from)
+            });
         if result.is_err() {
             self.session.rollback();
         }
         result
     }
 
+    /// Checks the lease of a transaction that has just begun, and says when that was.
+    fn enter(&self, fence: Option<&Lease>) -> Result<Option<Timestamp>, StoreError> {
+        if fence.is_none() {
+            return Ok(None);
+        }
+        let began_at = self.session.now()?;
+        check(&*self.session, HELD_AT_FIRST, fence)?;
+        Ok(Some(began_at))
+    }
+
     /// Ends a transaction if its lease is still held.
-    fn keep(&self, doing: &'static str, fence: Option<&Lease>) -> Result<(), StoreError> {
+    fn keep(
+        &self,
+        doing: &'static str,
+        fence: Option<&Lease>,
+        began_at: Option<Timestamp>,
+    ) -> Result<(), StoreError> {
         match (fence, &self.server) {
             (Some(_), Some(server)) => {
                 let witness = PostgresSession::open(server)?;
@@ -102,21 +123,42 @@ impl Database {
                 witness.rollback();
                 result
             }
-            _ => {
-                check(&*self.session, HELD, fence)?;
+            (Some(lease), None) => {
+                prolong(&*self.session, lease, began_at)?;
                 self.session.commit(doing)
             }
+            (None, _) => self.session.commit(doing),
         }
     }
 }
 
+/// Gives a lease back the time that a transaction of SQLite took.
+fn prolong(
+    session: &dyn Session,
+    lease: &Lease,
+    began_at: Option<Timestamp>,
+) -> Result<(), StoreError> {
+    let Lease { name, owner, token, .. } = lease;
+    let sql = "UPDATE lease SET expires_at = expires_at + max(CLOCK() - ?4, 0) \
+               WHERE name = ?1 AND owner = ?2 AND token = ?3";
+    match session.execute("prolonging a lease", sql, values![name, owner, *token, began_at])? {
+        0 => Err(lost(lease)),
+        _ => Ok(()),
+    }
+}
+
 fn check(session: &dyn Session, held: &str, fence: Option<&Lease>) -> Result<(), StoreError> {
-    let Some(Lease { name, owner, token, .. }) = fence else { return Ok(()) };
+    let Some(lease) = fence else { return Ok(()) };
+    let Lease { name, owner, token, .. } = lease;
     let found =
         session.first("checking a lease", held, values![name, owner, *token], |_| Ok(()))?;
-    found.ok_or_else(|| StoreError::LeaseLost {
-        name: name.clone(),
-        owner: owner.clone(),
-        token: *token,
-    })
+    found.ok_or_else(|| lost(lease))
+}
+
+fn lost(lease: &Lease) -> StoreError {
+    StoreError::LeaseLost {
+        name: lease.name.clone(),
+        owner: lease.owner.clone(),
+        token: lease.token,
+    }
 }

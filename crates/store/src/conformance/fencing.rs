@@ -13,6 +13,7 @@ pub(super) const CASES: &[Case] = list![
     a_commit_is_fenced_by_a_lease_that_is_held,
     a_lost_lease_stops_every_way_of_writing,
     an_expired_lease_is_a_lost_one,
+    time_within_a_transaction_of_sqlite_does_not_count,
     a_transaction_that_fails_leaves_nothing,
     a_transaction_within_another_is_part_of_it,
 ];
@@ -85,6 +86,27 @@ fn an_expired_lease_is_a_lost_one(database: &mut Database) {
     assert!(state.is_none_or(|state| !state.is_loaded()));
     let never = Lease { name: "matcher".to_owned(), expires_at: Timestamp::MAX, ..lease };
     assert_lost(database.touch_unchanged(&part(), at(2), Some(&never)), 3);
+}
+
+fn time_within_a_transaction_of_sqlite_does_not_count(database: &mut Database) {
+    if database.server.is_some() {
+        return;
+    }
+    let lease = hold(database, 3, 60);
+    let expires_at = |database: &Database| {
+        let sql = "SELECT expires_at FROM lease";
+        database.session.one("asking", sql, &[], |row| row.integer(0)).expect("a lease")
+    };
+    let before = expires_at(database);
+    let started_at = database.now().expect("a time");
+    let result = database.transaction(Some(&lease), |database| {
+        // Until the clock has moved, which nobody else can make shorter by renewing.
+        while database.now()?.duration_since(started_at).as_millis() < 20 {}
+        Ok::<_, StoreError>(())
+    });
+    result.expect("held");
+    let gained = expires_at(database) - before;
+    assert!((1..60_000_000).contains(&gained), "{gained} microseconds");
 }
 
 fn a_transaction_that_fails_leaves_nothing(database: &mut Database) {
