@@ -4,8 +4,8 @@
 //! packages are in every image (as openssl is), 58 are of the 2,000 popular ones, 40 of all.
 //!
 //! Settings by environment: `IMAGES` (10000), `SETS` (a twentieth of the images), `BATCH` (1000),
-//! `REPORTS` (1 keeps them), `STORE` (the address of an empty database of PostgreSQL; otherwise a
-//! new file).
+//! `REPORTS` (1 keeps them), `STORE` (`postgres` for a private server, or the address of an empty
+//! database; otherwise a new file).
 
 #![allow(clippy::print_stdout, reason = "a program for people")]
 #![allow(clippy::disallowed_methods, reason = "a benchmark measures time")]
@@ -20,6 +20,7 @@ use pratique_model::{
 use pratique_store::{
     Access, Database, ImageFilter, PackageKey, RegisterOptions, Registration, Store,
 };
+use pratique_testkit::postgres::{Cluster, Durability};
 
 /// How many distinct packages there are, as versions of [`NAMES`] names.
 const PACKAGES: u64 = 200_000;
@@ -31,7 +32,13 @@ fn main() {
     let sets = setting("SETS", images / 20);
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("db.sqlite");
-    let address = std::env::var("STORE").unwrap_or_else(|_| file.display().to_string());
+    let mut address = std::env::var("STORE").unwrap_or_else(|_| file.display().to_string());
+    let cluster = (address == "postgres")
+        .then(|| Cluster::start(Durability::Full).expect("PostgreSQL is installed"));
+    let server = cluster.as_ref().map(Cluster::empty_database);
+    if let Some(server) = &server {
+        address = server.url();
+    }
     let store = Store::parse(&address).expect("an address");
     let mut database = store.open(Access::ReadWrite).expect("a database");
     let mut watch = Watch::start();
@@ -40,6 +47,9 @@ fn main() {
     watch.tell("register all");
     register(&mut database, images.min(10_000), sets);
     watch.tell("register 10,000 again");
+    let one = versions_of_one(10_000);
+    database.register_image(&one, &[], Timestamp::UNIX_EPOCH).expect("registered");
+    watch.tell("register one image with 10,000 versions of a package");
     println!("{} MB in the store", database.size_bytes().expect("a size") / 1_000_000);
     drop(database);
     let database = store.open(Access::ReadOnly).expect("a database");
@@ -58,13 +68,15 @@ fn ask(database: &Database, round: &str, watch: &mut Watch) {
         let found = found.expect("an answer");
         watch.tell(&format!("{round}: {} packages named {names:?}", found.len()));
         let keys: Vec<PackageKey> = found.iter().map(|package| package.key).collect();
-        for keys in [&keys[..1], &keys[..]] {
+        for keys in [&keys[..keys.len().min(1)], &keys[..]] {
             let reach = database.reach(keys).expect("a reach");
             watch.tell(&format!("{round}: {} of them reach {reach:?}", keys.len()));
             let holders = database.images_holding(keys, None, 100).expect("images");
             watch.tell(&format!("{round}: the first {} images", holders.len()));
         }
     }
+    let found = database.packages_named(Ecosystem::Deb, Some(&bookworm), &["source-of-one"]);
+    watch.tell(&format!("{round}: {} versions of a package", found.expect("an answer").len()));
     let page = database.images(&ImageFilter::default(), None, 1_000).expect("images");
     watch.tell(&format!("{round}: a page of {} images", page.len()));
 }
@@ -130,6 +142,22 @@ fn package(number: u64) -> Package {
         built_for: None,
         cataloger: "bench",
     }
+}
+
+/// An image that holds many versions of one package, as images of a build server do together.
+fn versions_of_one(count: u64) -> IndexReport {
+    let mut report = report(u64::MAX, 1);
+    let version = |number: u64| Package {
+        name: "one".to_owned(),
+        version: format!("1.0.{number}"),
+        source: Some(SourcePackage {
+            name: "source-of-one".to_owned(),
+            version: format!("1.0.{number}"),
+        }),
+        ..package(0)
+    };
+    report.packages = (0..count).map(version).collect();
+    report
 }
 
 /// An evenly spread number (the finaliser of SplitMix64).

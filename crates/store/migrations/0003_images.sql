@@ -131,3 +131,4 @@ CREATE TABLE notification (
   voided_by TEXT
 ) STRICT;
 CREATE INDEX notification_vulnerability ON notification (vulnerability, id);
+CREATE INDEX notification_created ON notification (created_at);

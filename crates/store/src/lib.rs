@@ -67,5 +67,5 @@ pub use search::{StatedPackage, Statement};
 pub use snapshot::{SnapshotFilter, load_snapshot, write_snapshot};
 pub use stage::{KeptNote, Staging};
 pub use store::Store;
-pub use sweep::{PACKAGES_KEPT, REPORTS_KEPT, SWEEP_ROWS_MAX, SweptCounts};
+pub use sweep::{NOTIFICATIONS_KEPT, PACKAGES_KEPT, REPORTS_KEPT, SWEEP_ROWS_MAX, SweptCounts};
 pub use transfer::{TableCount, TableSize, backup, move_database, restore};

@@ -1,4 +1,5 @@
-//! Takes images out: one that somebody removes, and what nobody has seen for long.
+//! Takes images out: one that somebody removes, and what nobody has seen for long; and with them
+//! what was told long ago.
 //!
 //! What an image leaves behind (its set, packages, findings) goes later and in slices, so that
 //! removing is as cheap as registering and readers never wait. Everything happens under the turn
@@ -17,6 +18,10 @@ pub const PACKAGES_KEPT: SignedDuration = SignedDuration::from_hours(30 * 24);
 /// *Store*.
 pub const REPORTS_KEPT: SignedDuration = SignedDuration::from_hours(180 * 24);
 
+/// How long a notification stays in the outbox. From the design, *Reading* of the notifier: that is
+/// how long one is kept that was delivered, or that nobody wants.
+pub const NOTIFICATIONS_KEPT: SignedDuration = SignedDuration::from_hours(30 * 24);
+
 /// The most rows that are removed at once, so that one slice takes well under a second. From the
 /// design, *Retention*.
 pub const SWEEP_ROWS_MAX: usize = 5_000;
@@ -32,6 +37,8 @@ pub struct SweptCounts {
     pub package_sets: u64,
     /// Packages that no set held, with their findings.
     pub packages: u64,
+    /// Notifications that were old.
+    pub notifications: u64,
 }
 
 impl SweptCounts {
@@ -75,8 +82,21 @@ impl Database {
                 images: database.sweep_old(now, limit)?,
                 package_sets: database.sweep_sets(limit)?,
                 packages: database.sweep_packages(limit)?,
+                notifications: database.sweep_notifications(now, limit)?,
             })
         })
+    }
+
+    fn sweep_notifications(&self, now: Timestamp, limit: u64) -> Result<u64, StoreError> {
+        let ids = self.session.all(
+            DOING,
+            "SELECT id FROM notification WHERE created_at < ?1 ORDER BY created_at LIMIT ?2",
+            values![now - NOTIFICATIONS_KEPT, limit],
+            |row| row.string(0),
+        )?;
+        let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+        let sql = "DELETE FROM notification WHERE id IN LIST(?1)";
+        self.session.execute(DOING, sql, values![&*ids])
     }
 
     /// Takes the packages from images that were not seen for long.

@@ -22,6 +22,7 @@ pub(super) const CASES: &[Case] = list![
     notifications_are_listed_in_their_order,
     notifications_are_filtered_and_paged,
     findings_go_with_their_package_and_notifications_stay,
+    notifications_go_after_30_days,
     long_lists_are_asked_at_once,
 ];
 
@@ -246,6 +247,19 @@ fn findings_go_with_their_package_and_notifications_stay(database: &mut Database
     let left = database.findings_about(&["CVE-2024-0001"]).expect("an answer");
     assert_eq!(left, [finding(zlib, "CVE-2024-0001")]);
     assert_eq!(outbox(database).len(), 1);
+}
+
+fn notifications_go_after_30_days(database: &mut Database) {
+    world(database);
+    for hour in [0, 1, 2] {
+        let notifications = vec![told("CVE-2024-0001", ChangeKind::New)];
+        write(database, &Impact { notifications, ..Impact::default() }, at(hour));
+    }
+    let later = at(2) + crate::NOTIFICATIONS_KEPT;
+    assert_eq!(database.sweep_images(later, 1).expect("swept").notifications, 1);
+    assert_eq!(database.sweep_images(later, 5).expect("swept").notifications, 1);
+    assert_eq!(database.sweep_images(later, 5).expect("swept").notifications, 0);
+    assert_eq!(outbox(database)[0].created_at, at(2));
 }
 
 fn long_lists_are_asked_at_once(database: &mut Database) {

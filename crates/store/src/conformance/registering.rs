@@ -449,7 +449,8 @@ fn packages_go_after_30_days_and_reports_after_180(database: &mut Database) {
     register(database, 2, &[deb("zlib", "1.2")], at(0) + days(20));
     assert_eq!(sweep(database, at(0) + days(30)), SweptCounts::default());
     let swept = sweep(database, at(0) + days(31));
-    let expected = SweptCounts { unwatched: 1, package_sets: 1, packages: 1, images: 0 };
+    let gone = SweptCounts { package_sets: 1, packages: 1, ..SweptCounts::default() };
+    let expected = SweptCounts { unwatched: 1, ..gone };
     assert_eq!(swept, expected);
     let image = key_of(database, 1);
     let listed = database.images(&ImageFilter::default(), None, 1).expect("an answer");
@@ -459,7 +460,8 @@ fn packages_go_after_30_days_and_reports_after_180(database: &mut Database) {
     assert_eq!(register(database, 1, &packages, at(0) + days(40)), Registered::Changed);
     assert_eq!(database.reach(&keys(database, "bash")).expect("an answer").image_count, 1);
     let swept = sweep(database, at(0) + days(201));
-    let expected = SweptCounts { unwatched: 2, package_sets: 2, packages: 2, images: 1 };
+    let gone = SweptCounts { package_sets: 2, packages: 2, ..SweptCounts::default() };
+    let expected = SweptCounts { unwatched: 2, images: 1, ..gone };
     assert_eq!(swept, expected, "the second image was not seen for 181 days");
     assert_eq!(sweep(database, at(0) + days(221)).images, 1);
     assert_eq!(database.images(&ImageFilter::default(), None, 9).expect("an answer"), []);
