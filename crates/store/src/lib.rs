@@ -9,6 +9,7 @@
 
 mod apply;
 mod aside;
+mod bell;
 mod change;
 mod changed;
 #[cfg(test)]
@@ -48,6 +49,7 @@ mod turn;
 mod write;
 
 pub use apply::{Applied, CommitOptions};
+pub use bell::Channel;
 pub use change::{Change, ChangeKind};
 pub use changed::{ChangeCursor, ChangedKey, PackageName};
 pub use database::{Access, Database, Hold};

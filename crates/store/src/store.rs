@@ -58,6 +58,14 @@ impl Store {
         }
     }
 
+    /// The server; `None` for a file.
+    pub(crate) fn server(&self) -> Option<&Server> {
+        match &self.place {
+            Place::File(_) => None,
+            Place::Server(server) => Some(server),
+        }
+    }
+
     /// The file; `None` for a server.
     pub fn path(&self) -> Option<&Path> {
         match &self.place {

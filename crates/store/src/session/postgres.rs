@@ -10,6 +10,7 @@
 
 mod connection;
 mod copy;
+mod listen;
 mod value;
 
 use std::cell::{Cell, RefCell};

@@ -17,7 +17,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use crate::{Cause, StoreError};
 
 /// How long making a connection may take.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long one statement may take on the server; the longest of ours (a megabyte of new rows, an
 /// index over a large table) take seconds.
@@ -54,7 +54,8 @@ struct Inner {
 
 /// A connection with its runtime.
 pub(crate) struct Link {
-    runtime: Runtime,
+    /// Only [`Drop`] takes it out.
+    runtime: Option<Runtime>,
     pub(super) client: Client,
     pub(super) statements: HashMap<Box<str>, Statement>,
 }
@@ -109,15 +110,12 @@ impl Server {
             .build()
             .map_err(|error| refused(Box::new(error)))?;
         let config = &self.inner.config;
-        let is_local = config.get_hosts().iter().all(|host| matches!(host, Host::Unix(_)));
-        let client = if is_local || config.get_ssl_mode() == SslMode::Disable {
-            begin(&runtime, config, NoTls)
-        } else {
-            let tls = tls_config().map_err(|error| refused(Box::new(error)))?;
-            begin(&runtime, config, MakeRustlsConnect::new(tls))
+        let client = match self.tls().map_err(refused)? {
+            Some(tls) => begin(&runtime, config, tls),
+            None => begin(&runtime, config, NoTls),
         };
         let client = client.map_err(refused)?;
-        let link = Link { runtime, client, statements: HashMap::new() };
+        let link = Link { runtime: Some(runtime), client, statements: HashMap::new() };
         let limits = format!(
             "SET statement_timeout = {}; SET lock_timeout = {}; \
              SET idle_in_transaction_session_timeout = {}; SET timezone = 'UTC'; \
@@ -130,6 +128,20 @@ impl Server {
             .map_err(|late| refused(Box::new(late)))?
             .map_err(|error| refused(Box::new(error)))?;
         Ok(link)
+    }
+
+    pub(super) fn config(&self) -> &Config {
+        &self.inner.config
+    }
+
+    /// How connections are encrypted, if they are.
+    pub(super) fn tls(&self) -> Result<Option<MakeRustlsConnect>, Cause> {
+        let config = &self.inner.config;
+        let is_local = config.get_hosts().iter().all(|host| matches!(host, Host::Unix(_)));
+        if is_local || config.get_ssl_mode() == SslMode::Disable {
+            return Ok(None);
+        }
+        Ok(Some(MakeRustlsConnect::new(tls_config()?)))
     }
 }
 
@@ -150,7 +162,17 @@ impl Link {
         &self,
         answer: impl Future<Output = T>,
     ) -> Result<T, tokio::time::error::Elapsed> {
-        self.runtime.block_on(async { tokio::time::timeout(ANSWER_TIMEOUT, answer).await })
+        let runtime = self.runtime.as_ref().expect("it is taken out only when this is dropped");
+        runtime.block_on(async { tokio::time::timeout(ANSWER_TIMEOUT, answer).await })
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        // Without waiting for anything: a database may be let go by async code, which must not.
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
     }
 }
 
