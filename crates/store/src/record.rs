@@ -17,6 +17,7 @@ use pratique_model::{
 
 use crate::StoreError;
 use crate::encoding::{self, number, push_number};
+use crate::session::storable;
 
 /// The hashes of one entry's sections, and later of the whole advisory they make up.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -147,6 +148,7 @@ fn push_cvss(bytes: &mut Vec<u8>, scores: &[Cvss]) {
 }
 
 fn push_text(bytes: &mut Vec<u8>, text: &str) {
+    let text = storable(text);
     push_number(bytes, text.len());
     bytes.extend_from_slice(text.as_bytes());
 }

@@ -313,7 +313,7 @@ fn unexpected(column: usize, what: &str) -> StoreError {
 }
 
 /// A text as both databases keep it: U+FFFD for U+0000.
-fn storable(text: &str) -> Cow<'_, str> {
+pub(crate) fn storable(text: &str) -> Cow<'_, str> {
     if text.as_bytes().contains(&0) {
         Cow::Owned(text.replace('\0', "\u{fffd}"))
     } else {

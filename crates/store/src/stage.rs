@@ -17,6 +17,7 @@ use tempfile::SpooledTempFile;
 use pratique_model::{Advisory, Enrichment, Note, PartId};
 
 use crate::record::{self, Hashes};
+use crate::session::storable;
 use crate::{StoreError, encoding};
 
 /// How many bytes of waiting entries are kept in memory before they go to a file; most parts fit.
@@ -36,6 +37,10 @@ pub(crate) const NOTES_MAX: usize = 100;
 
 /// How long a remark or its subject may be, in characters: both come from the feed.
 const NOTE_CHARACTERS_MAX: usize = 300;
+
+/// How long the id of an advisory or the name of a package may be, in bytes: five times the longest
+/// real one, and less than PostgreSQL can keep in an index (2,700).
+const NAME_BYTES_MAX: usize = 1_000;
 
 /// Entries of one part that wait to be committed.
 pub struct Staging {
@@ -138,13 +143,23 @@ impl Staging {
     ///
     /// A fault (a full disk, too many entries) is kept and told by [`Self::check`] and by the
     /// commit, so that parsers need not handle it; what comes after it is dropped.
+    ///
+    /// An advisory whose id or one of whose packages has a name of more than 1,000 bytes is put
+    /// aside. U+0000, which PostgreSQL does not store, becomes U+FFFD in every text, so that the
+    /// rest of the advisory is not lost and both databases say the same.
     pub fn advisory(&mut self, advisory: &Advisory) {
+        let packages = advisory.affected.iter().map(|affected| &affected.package);
+        if let Some(long) = packages.chain([&advisory.id]).find(|name| name.len() > NAME_BYTES_MAX)
+        {
+            let text = format!("a name of {} bytes", long.len());
+            return self.quarantine(Note { subject: advisory.id.clone(), text });
+        }
         if !self.has_room() {
             return;
         }
         let start = self.pending.len();
         let hashes = record::push_advisory(&mut self.pending, advisory);
-        let name_hash = self.name_hash(&advisory.id);
+        let name_hash = self.name_hash(&storable(&advisory.id));
         let place = self.place(start);
         self.entries.push(Entry { name_hash, place, hashes });
         self.flush_if_full();

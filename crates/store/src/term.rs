@@ -105,6 +105,8 @@ pub(crate) struct TermWriter<'a> {
     session: &'a dyn Session,
     aside: &'a Aside<'a>,
     terms: HashMap<String, i64>,
+    /// Whether a text that is not in `terms` is in no row either.
+    is_complete: bool,
     scopes: HashMap<Ecosystem, HashMap<String, i64>>,
     numbers: Numbers,
     new: Box<dyn RowSink + 'a>,
@@ -113,7 +115,8 @@ pub(crate) struct TermWriter<'a> {
 impl<'a> TermWriter<'a> {
     pub(crate) fn new(session: &'a dyn Session, aside: &'a Aside<'a>) -> Result<Self, StoreError> {
         let mut terms = HashMap::new();
-        if session.sqlite().is_none() {
+        let is_ahead = session.sqlite().is_none();
+        if is_ahead {
             let sql = "SELECT id, text FROM term ORDER BY id LIMIT ?1";
             session.query("reading terms", sql, values![CACHED_MAX as u64], &mut |row| {
                 terms.insert(row.string(1)?, row.integer(0)?);
@@ -123,6 +126,7 @@ impl<'a> TermWriter<'a> {
         Ok(Self {
             session,
             aside,
+            is_complete: is_ahead && terms.len() < CACHED_MAX,
             terms,
             scopes: HashMap::new(),
             numbers: Numbers::of("term"),
@@ -135,9 +139,12 @@ impl<'a> TermWriter<'a> {
         if let Some(id) = self.terms.get(text) {
             return Ok(*id);
         }
-        let sql = "SELECT id FROM term WHERE text = ?1";
-        let found =
-            self.session.first("reading a term", sql, values![text], |row| row.integer(0))?;
+        let mut found = None;
+        if !self.is_complete {
+            let sql = "SELECT id FROM term WHERE text = ?1";
+            found =
+                self.session.first("reading a term", sql, values![text], |row| row.integer(0))?;
+        }
         let id = match found {
             Some(id) => id,
             None => {
@@ -148,6 +155,7 @@ impl<'a> TermWriter<'a> {
         };
         if self.terms.len() >= CACHED_MAX {
             self.terms.clear();
+            self.is_complete = false;
         }
         self.terms.insert(text.to_owned(), id);
         Ok(id)

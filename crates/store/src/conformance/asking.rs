@@ -3,7 +3,7 @@
 use pratique_model::{Cvss, Ecosystem, PartId, Release, Severity};
 
 use super::sample::{
-    advisory, affected, bookworm, commit, commit_facts, epss, kev, looked_up, nvd, part, rich,
+    advisory, affected, bookworm, commit, commit_facts, epss, kev, nvd, part, rich,
 };
 use super::{Case, list};
 use crate::Database;
@@ -15,7 +15,6 @@ pub(super) const CASES: &[Case] = list![
     facts_of_all_sources_are_joined,
     severities_come_from_every_live_advisory,
     an_address_that_holds_the_id_survives,
-    a_held_state_does_not_move,
     a_person_finds_ids_aliases_and_packages,
 ];
 
@@ -116,18 +115,6 @@ fn an_address_that_holds_the_id_survives(database: &mut Database) {
         .map(|stored| stored.advisory.url)
         .collect();
     assert_eq!(urls, [twice.url, None]);
-}
-
-fn a_held_state_does_not_move(database: &mut Database) {
-    commit(database, &part(), 1, &[advisory("CVE-2024-0001", "a", None)]).expect("a commit");
-    let Some(path) = database.path().map(std::path::Path::to_owned) else { return };
-    let reader = Database::open(&path, crate::Access::ReadOnly).expect("a reader");
-    let hold = reader.hold().expect("a hold");
-    let both = [advisory("CVE-2024-0001", "a", None), advisory("CVE-2024-0002", "a", None)];
-    commit(database, &part(), 2, &both).expect("a commit");
-    assert_eq!(looked_up(&reader, "a").len(), 1);
-    drop(hold);
-    assert_eq!(looked_up(&reader, "a").len(), 2);
 }
 
 fn a_person_finds_ids_aliases_and_packages(database: &mut Database) {

@@ -17,7 +17,6 @@ pub(super) const CASES: &[Case] = list![
     a_failure_leaves_the_data_and_is_forgotten_with_success,
     absence_is_no_failure_and_leaves_the_data,
     a_release_without_advisories_can_be_covered,
-    a_reader_cannot_write,
 ];
 
 fn feed(count: usize) -> Vec<Advisory> {
@@ -149,13 +148,4 @@ fn a_release_without_advisories_can_be_covered(database: &mut Database) {
     database.commit(staging, &CommitOptions { covers, ..options(1) }).expect("a commit");
     assert!(database.covers(&fresh).expect("an answer"));
     assert!(database.covers_ecosystem(Ecosystem::Apk).expect("an answer"));
-}
-
-fn a_reader_cannot_write(database: &mut Database) {
-    let Some(path) = database.path() else { return };
-    let mut reader = Database::open(path, crate::Access::ReadOnly).expect("a reader");
-    let error = commit(&mut reader, &part(), 1, &feed(1)).expect_err("refused");
-    assert!(matches!(error, StoreError::ReadOnly), "{error}");
-    let error = reader.touch_unchanged(&part(), at(1), None).expect_err("refused");
-    assert!(matches!(error, StoreError::ReadOnly), "{error}");
 }

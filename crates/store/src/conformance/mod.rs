@@ -14,6 +14,7 @@ mod matching;
 mod random;
 mod registering;
 pub(crate) mod sample;
+mod sharing;
 
 use pratique_testkit::postgres::TestDatabase;
 use tempfile::TempDir;
@@ -38,7 +39,7 @@ pub(crate) struct Place {
     pub(crate) store: Option<Store>,
     pub(crate) database: Database,
     _folder: Option<TempDir>,
-    pub(crate) _server: Option<TestDatabase<'static>>,
+    pub(crate) server: Option<TestDatabase<'static>>,
 }
 
 /// All cases.
@@ -78,7 +79,7 @@ impl Backend {
         match self {
             Self::Memory => {
                 let database = Database::in_memory().expect("memory");
-                Some(Place { store: None, database, _folder: None, _server: None })
+                Some(Place { store: None, database, _folder: None, server: None })
             }
             Self::Disk => Some(on_disk()),
             Self::Postgres => on_server(),
@@ -91,7 +92,7 @@ pub(crate) fn on_disk() -> Place {
     let folder = tempfile::tempdir().expect("a folder");
     let store = Store::file(&folder.path().join("db.sqlite"));
     let database = store.open(Access::ReadWrite).expect("a new file");
-    Place { store: Some(store), database, _folder: Some(folder), _server: None }
+    Place { store: Some(store), database, _folder: Some(folder), server: None }
 }
 
 /// An empty database of a server; `None`, said loudly, where there is no PostgreSQL.
@@ -102,7 +103,7 @@ pub(crate) fn on_server() -> Option<Place> {
     })?;
     let store = Store::parse(&server.url()).expect("an address");
     let database = store.open(Access::ReadWrite).expect("a database");
-    Some(Place { store: Some(store), database, _folder: None, _server: Some(server) })
+    Some(Place { store: Some(store), database, _folder: None, server: Some(server) })
 }
 
 #[test]

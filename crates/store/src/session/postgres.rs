@@ -19,7 +19,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::Poll;
 
-use tokio_postgres::error::SqlState;
+use tokio_postgres::error::{DbError, Severity, SqlState};
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Row as PostgresRow, Statement};
 
@@ -90,7 +90,7 @@ impl PostgresSession {
             Ok(Ok(value)) => Ok(value),
             Ok(Err(error)) => {
                 self.has_conflict.set(is_conflict(&error));
-                if error.is_closed() || self.link().client.is_closed() {
+                if is_fatal(&error) || self.link().client.is_closed() {
                     self.is_broken.set(true);
                 }
                 Err(StoreError::Statement { doing, source: Box::new(error) })
@@ -249,17 +249,18 @@ impl Session for PostgresSession {
             return Err(StoreError::Statement { doing, source: Box::new(nested) });
         }
         self.has_conflict.set(false);
-        self.simple(
-            doing,
-            match mode {
-                // It takes the state at the first question, which this is.
-                Mode::Read => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SELECT 1",
-                Mode::Write => "BEGIN ISOLATION LEVEL REPEATABLE READ",
-                Mode::Brief => "BEGIN ISOLATION LEVEL READ COMMITTED",
-            },
-        )?;
+        let sql = match mode {
+            // It takes the state at the first question, which this is.
+            Mode::Read => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SELECT 1",
+            Mode::Write => "BEGIN ISOLATION LEVEL REPEATABLE READ",
+            Mode::Brief => "BEGIN ISOLATION LEVEL READ COMMITTED",
+        };
         self.is_in_transaction.set(true);
-        Ok(())
+        let result = self.simple(doing, sql);
+        if result.is_err() {
+            self.rollback();
+        }
+        result
     }
 
     fn commit(&self, doing: &'static str) -> Result<(), StoreError> {
@@ -367,6 +368,12 @@ async fn in_order<T, E, F: Future<Output = Result<T, E>>>(requests: Vec<F>) -> R
 
 fn parameters<'a>(values: &'a [Value<'a>]) -> Vec<&'a (dyn ToSql + Sync)> {
     values.iter().map(|value| value as &(dyn ToSql + Sync)).collect()
+}
+
+/// Whether the connection is gone with an error: the server has ended it, or cannot be read.
+fn is_fatal(error: &tokio_postgres::Error) -> bool {
+    let severity = error.as_db_error().and_then(DbError::parsed_severity);
+    error.as_db_error().is_none_or(|_| matches!(severity, Some(Severity::Fatal | Severity::Panic)))
 }
 
 fn is_conflict(error: &tokio_postgres::Error) -> bool {
