@@ -7,7 +7,7 @@ use crate::{Database, package_set};
 
 /// Counts are those of the rows, both directions between sets and packages agree, and whatever has
 /// a set's or a package's number names one that is there.
-pub(super) fn assert_balanced(database: &Database) {
+pub(crate) fn assert_balanced(database: &Database) {
     let count = |sql: &str| {
         database.session.one("counting", sql, &[], |row| row.integer(0)).expect("a count")
     };

@@ -41,6 +41,20 @@ fn world(database: &mut Database) -> [PackageKey; 3] {
     [key("bash"), key("zlib"), key("lodash")]
 }
 
+/// An image with packages of its own, a finding about each, and one notification.
+pub(crate) fn register_and_find(database: &mut Database, number: u64, now: Timestamp) {
+    register(database, number, &[deb(&format!("own-{number}"), "1"), deb("zlib", "1.2")], now);
+    let packages = database.pending_packages(10).expect("an answer");
+    let impact = Impact {
+        findings: packages.iter().map(|found| finding(found.key, "CVE-2024-0001")).collect(),
+        assessed: packages[1..].iter().map(|found| found.key).collect(),
+        notifications: vec![told("CVE-2024-0001", ChangeKind::New)],
+        cursors: vec![Cursor { part: part(), generation: number, position: 0 }],
+        ..Impact::default()
+    };
+    write(database, &impact, now);
+}
+
 fn other_part() -> PartId {
     PartId::new("osv", "npm")
 }

@@ -5,12 +5,12 @@
 
 mod applying;
 mod asking;
-mod balance;
+pub(crate) mod balance;
 mod changing;
 mod fencing;
 mod guarding;
 mod leasing;
-mod matching;
+pub(crate) mod matching;
 mod random;
 mod registering;
 pub(crate) mod sample;

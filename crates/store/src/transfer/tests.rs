@@ -1,8 +1,10 @@
 //! Databases are carried there and back, backed up, and damaged on the way.
 
 use super::*;
+use crate::conformance::balance::assert_balanced;
+use crate::conformance::matching::register_and_find;
 use crate::conformance::sample::{
-    advisory, assert_whole, commit, commit_facts, epss, kev, nvd, part, rich,
+    advisory, assert_whole, at, commit, commit_facts, epss, kev, nvd, part, rich,
 };
 use crate::conformance::{Place, on_disk, on_server};
 use pratique_model::PartId;
@@ -21,6 +23,7 @@ fn fill(database: &mut Database) {
         nvd("CVE-2024-0001", &["AV:N/AC:M/Au:N/C:C/I:C/A:C"]),
     ];
     commit_facts(database, &PartId::new("facts", "facts"), 3, &facts);
+    register_and_find(database, 1, at(4));
 }
 
 /// Every row of every table that is carried, as text.
@@ -67,7 +70,9 @@ fn a_database_carried_to_a_server_and_back_is_the_same() {
         4,
         &[epss("CVE-2020-0001", 0.9)],
     );
+    register_and_find(&mut server.database, 2, at(5));
     assert_whole(&server.database);
+    assert_balanced(&server.database);
     let error = move_database(store(&first), store(&server)).expect_err("it is full");
     assert!(matches!(error, StoreError::NotEmpty { .. }), "{error}");
 }
