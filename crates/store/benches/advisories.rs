@@ -2,7 +2,8 @@
 //!
 //! Advisories are made by number, as many as the measurements in the design were made with, in the
 //! proportions of real feeds: a distribution with several releases, language ecosystems with long
-//! texts and listed versions. Prints CPU and wall time, peak memory and size.
+//! texts and listed versions. Prints CPU and wall time, peak memory and size. `STORE` (environment)
+//! names an empty database of PostgreSQL; otherwise a new file is used.
 
 #![allow(clippy::print_stdout, reason = "a program for people")]
 #![allow(clippy::disallowed_methods, reason = "a benchmark measures time")]
@@ -16,7 +17,7 @@ use pratique_model::{
     Severity, Status,
 };
 use pratique_store::{
-    Access, CommitOptions, Database, SnapshotFilter, Staging, load_snapshot, write_snapshot,
+    Access, CommitOptions, Database, SnapshotFilter, Staging, Store, load_snapshot, write_snapshot,
 };
 
 /// As many records as the predecessors' databases were measured with.
@@ -28,7 +29,12 @@ const SCORED: usize = 300_000;
 fn main() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("db.sqlite");
-    let mut database = Database::open(&path, Access::ReadWrite).expect("a database");
+    let address = std::env::var("STORE").ok();
+    let store = match &address {
+        Some(address) => Store::parse(address).expect("an address"),
+        None => Store::file(&path),
+    };
+    let mut database = store.open(Access::ReadWrite).expect("a database");
     let mut watch = Watch::start();
     load(&mut database, 0);
     watch.tell("load from empty");
@@ -40,15 +46,14 @@ fn main() {
     watch.tell("load EPSS from empty");
     load_epss(&mut database, 1);
     watch.tell("load EPSS of the next day");
+    println!("{:.1} MB", database.size_bytes().expect("a size") as f64 / 1e6);
     drop(database);
-    let size = std::fs::metadata(&path).expect("a file").len();
-    println!("{:.1} MB on disk", size as f64 / 1e6);
     watch.skip();
     for _ in 0..100 {
-        drop(Database::open(&path, Access::ReadOnly).expect("a database"));
+        drop(store.open(Access::ReadOnly).expect("a database"));
     }
     watch.tell("open 100 times");
-    let database = Database::open(&path, Access::ReadOnly).expect("a database");
+    let database = store.open(Access::ReadOnly).expect("a database");
     ask(&database, &mut watch);
     snapshot(&database, &mut watch);
 }

@@ -6,10 +6,10 @@
 //!
 //! What would surprise: with SQLite there is no second look. Nobody can take a lease over while a
 //! transaction writes, nor renew one; so the time of the transaction does not count, and its end
-//! moves the lease's expiry by as much. With PostgreSQL the second look is another connection's, because the
-//! transaction itself sees the state of its beginning. That connection keeps the row from being
-//! changed until the transaction has ended, which takes a moment; were it to look and let go, the
-//! lease could change hands in between.
+//! moves the lease's expiry by as much. With PostgreSQL the second look is another connection's,
+//! because the transaction itself sees the state of its beginning. That connection keeps the row
+//! from being changed until the transaction has ended, which takes a moment; were it to look and
+//! let go, the lease could change hands in between.
 
 use jiff::Timestamp;
 use pratique_clockwork::lease::Lease;

@@ -1,11 +1,14 @@
-//! What Pratique remembers: so far the advisories and the facts about CVEs.
+//! What Pratique remembers: advisories, facts about CVEs, images with their packages, findings, and
+//! what is to be told about them.
 //!
-//! One embedded SQLite file. Any number of processes read it while one writes; a reader sees every
-//! part as it was before or after an update, never in between. Calls block: asynchronous rooms call
-//! them from a blocking thread, and every thread opens a [`Database`] of its own.
+//! A [`Store`] says where: one SQLite file, or a PostgreSQL server that many share. It opens a
+//! [`Database`], which belongs to one thread at a time and whose calls block: asynchronous rooms
+//! call them from a blocking thread. Any number of processes read and write; a reader sees every
+//! part as it was before or after an update, never in between.
 //!
 //! The rest of the workspace speaks to [`Database`] in types of `model`; SQL, rows and their
-//! encodings do not leave this crate.
+//! encodings do not leave this crate. Within it, every statement is written once for both databases
+//! and goes through a `Session` (`session.rs` has the rules).
 
 mod apply;
 mod aside;

@@ -10,9 +10,10 @@
 //! | `FOR UPDATE SKIP LOCKED`, `FOR UPDATE`, `FOR SHARE` | nothing | the same |
 //! | `instr(a, b)` | the same | `strpos(a, b)` |
 //!
-//! A list that is joined as a table wants an index on the other side: without one SQLite reads the
-//! whole list again for each of its rows. The words stand in capitals as above. A parameter has one type wherever it stands; PostgreSQL
-//! finds it out, and where it cannot (`?1 IS NULL`) a `CAST(?1 AS BIGINT)` tells it.
+//! A list that is joined as a table wants an index on the other side: without one SQLite reads
+//! the whole list again for each of its rows. The words stand in capitals as above. A parameter has
+//! one type wherever it stands; PostgreSQL finds it out, and where it cannot (`?1 IS NULL`) a
+//! `CAST(?1 AS BIGINT)` tells it.
 
 /// Which database a text is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
