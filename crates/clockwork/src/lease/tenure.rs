@@ -166,7 +166,7 @@ impl Tenure {
             }
             State::Held(holding) => {
                 if event == Event::WorkEnded {
-                    return self.on_work_ended();
+                    return self.on_work_ended(now);
                 }
                 holding.step(event, now, times)
             }
@@ -213,12 +213,20 @@ impl Tenure {
         vec![Action::Start(lease)]
     }
 
-    fn on_work_ended(&mut self) -> Vec<Action> {
-        match std::mem::replace(&mut self.state, State::Releasing) {
-            State::Held(Holding { cancelled: Some(CancelReason::Lost), .. }) => self.finish(),
-            State::Held(holding) => vec![Action::Release(holding.lease)],
-            _ => Vec::new(),
+    fn on_work_ended(&mut self, now: Duration) -> Vec<Action> {
+        let State::Held(holding) = std::mem::replace(&mut self.state, State::Releasing) else {
+            return Vec::new();
+        };
+        let mut actions = Vec::new();
+        if holding.is_overdue(now, self.times) && !holding.is_lost {
+            actions.push(Action::CountLoss);
         }
+        if holding.cancelled == Some(CancelReason::Lost) {
+            actions.extend(self.finish());
+        } else {
+            actions.push(Action::Release(holding.lease));
+        }
+        actions
     }
 
     fn finish(&mut self) -> Vec<Action> {
@@ -243,7 +251,7 @@ impl Holding {
             Event::Stop => self.cancel(CancelReason::Stopped, &mut actions),
             _ => {}
         }
-        if now >= self.renewed_at + times.give_up_after() {
+        if self.is_overdue(now, times) {
             self.lose(CancelReason::NotRenewed, &mut actions);
         }
         // Work that was told to stop keeps its lease until it has rolled back.
@@ -255,6 +263,10 @@ impl Holding {
             actions.push(Action::Renew(self.lease.clone()));
         }
         actions
+    }
+
+    fn is_overdue(&self, now: Duration, times: LeaseTimes) -> bool {
+        now >= self.renewed_at + times.give_up_after()
     }
 
     fn on_renewed(&mut self, lease: Lease, times: LeaseTimes) {
@@ -285,3 +297,6 @@ impl Holding {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
