@@ -152,3 +152,6 @@ fn read(row: &Row<'_>) -> Result<Lease, StoreError> {
 fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.min(LIFE_MAX).as_micros()).expect("an hour fits")
 }
+
+#[cfg(test)]
+mod tests;
