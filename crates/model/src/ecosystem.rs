@@ -1,5 +1,6 @@
 //! Where versions are ordered one way.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
@@ -102,6 +103,26 @@ impl Ecosystem {
     /// Whether packages come from a distribution, so that advisories are per release.
     pub const fn is_distro(self) -> bool {
         matches!(self, Self::Deb | Self::Apk | Self::Rpm)
+    }
+
+    /// A package's name as feeds write it: PyPI's by PEP 503, NuGet's and Composer's in lower case,
+    /// all others as they are (Go module paths are case-sensitive).
+    pub fn lookup_name(self, name: &str) -> Cow<'_, str> {
+        match self {
+            Self::Pypi => {
+                let mut normal = String::with_capacity(name.len());
+                for letter in name.chars() {
+                    if !matches!(letter, '-' | '_' | '.') {
+                        normal.extend(letter.to_lowercase());
+                    } else if !normal.ends_with('-') {
+                        normal.push('-');
+                    }
+                }
+                normal.into()
+            }
+            Self::Nuget | Self::Composer => name.to_lowercase().into(),
+            _ => name.into(),
+        }
     }
 }
 

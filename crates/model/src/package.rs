@@ -70,24 +70,9 @@ impl Package {
         self.source.as_ref().map_or(&*self.version, |source| &*source.version)
     }
 
-    /// The name under which feeds speak of it: PyPI by PEP 503, NuGet and Composer in lower case,
-    /// all others as they are (Go module paths are case-sensitive).
+    /// The name under which feeds speak of it; see [`Ecosystem::lookup_name`].
     pub fn lookup_name(&self) -> Cow<'_, str> {
-        match self.ecosystem {
-            Ecosystem::Pypi => {
-                let mut normal = String::with_capacity(self.name.len());
-                for letter in self.name.chars() {
-                    if !matches!(letter, '-' | '_' | '.') {
-                        normal.extend(letter.to_lowercase());
-                    } else if !normal.ends_with('-') {
-                        normal.push('-');
-                    }
-                }
-                normal.into()
-            }
-            Ecosystem::Nuget | Ecosystem::Composer => self.name.to_lowercase().into(),
-            _ => (&*self.name).into(),
-        }
+        self.ecosystem.lookup_name(&self.name)
     }
 
     /// Whether it is held against advisories at all: not what a distro package owns, whose

@@ -14,7 +14,7 @@ use pratique_clockwork::lease::Lease;
 use pratique_model::{Advisory, Ecosystem, Release};
 
 use crate::aside::Aside;
-use crate::change::{ChangeKind, Difference, differences};
+use crate::change::{ChangeKind, Difference, differences, returned, whole};
 use crate::read::RowReader;
 use crate::record::{self, Hashes};
 use crate::session::{Session, values};
@@ -325,7 +325,7 @@ fn write_group(
         };
         let old = old.get(&id).ok_or_else(|| StoreError::damaged("a stored advisory"))?;
         let differences = if old.is_gone {
-            vec![whole(ChangeKind::New)]
+            returned(&old.gone_packages, &advisory)
         } else {
             differences(&old.advisory, &advisory)
         };
@@ -466,8 +466,4 @@ fn settle(advisory: &mut Advisory) {
         list.sort_unstable();
         list.dedup();
     }
-}
-
-fn whole(kind: ChangeKind) -> Difference {
-    Difference { kind, vulnerability: None, package: None, old: None, new: None }
 }

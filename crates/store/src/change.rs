@@ -331,6 +331,22 @@ fn severity(advisory: &Advisory, rows: &[&Affected]) -> Severity {
         .unwrap_or_default()
 }
 
+/// What differs when an advisory that was gone is there again: all of it is new, and what it was
+/// about before and is not now stays withdrawn. That is said once more, because the withdrawal of
+/// the whole no longer knows which packages it meant.
+pub(crate) fn returned(gone: &[PackageKey], new: &Advisory) -> Vec<Difference> {
+    let after = by_package(new);
+    let mut found = vec![whole(ChangeKind::New)];
+    let left = gone.iter().filter(|key| !after.contains_key(*key));
+    found.extend(left.map(|key| of_package(ChangeKind::Withdrawn, key, None, None)));
+    found
+}
+
+/// A difference of all of an advisory.
+pub(crate) fn whole(kind: ChangeKind) -> Difference {
+    Difference { kind, vulnerability: None, package: None, old: None, new: None }
+}
+
 fn of_package(
     kind: ChangeKind,
     key: &PackageKey,

@@ -13,6 +13,7 @@
 mod apply;
 mod aside;
 mod bell;
+mod catch_up;
 mod change;
 mod changed;
 #[cfg(test)]

@@ -44,8 +44,8 @@ pub struct StoredPackage {
 }
 
 /// The columns that [`stored`] reads, of `package` joined with `scope`.
-const COLUMNS: &str = "package.id, ecosystem, \"release\", name, version, arch, source_name, \
-                       source_version, module, built_for, is_owned";
+pub(crate) const COLUMNS: &str = "package.id, ecosystem, \"release\", name, version, arch, \
+                                  source_name, source_version, module, built_for, is_owned";
 
 impl Database {
     /// The packages that may be spoken of by one of these names: by their own as feeds write it
@@ -180,7 +180,7 @@ pub(crate) fn release_of(text: &str) -> Option<Release> {
     (!text.is_empty()).then(|| Release::from_text(text))
 }
 
-fn stored(row: &Row<'_>) -> Result<StoredPackage, StoreError> {
+pub(crate) fn stored(row: &Row<'_>) -> Result<StoredPackage, StoreError> {
     let ecosystem = encoding::ecosystem(row.text(1)?)?;
     let source = match (row.optional_string(6)?, row.optional_string(7)?) {
         (Some(name), Some(version)) => Some(SourcePackage { name, version }),

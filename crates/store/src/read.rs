@@ -5,6 +5,7 @@ use std::collections::HashMap;
 
 use pratique_model::{Advisory, Affected, Cvss, Ecosystem, Release};
 
+use crate::changed::PackageName;
 use crate::session::{Row, Session, Value};
 use crate::term::TermReader;
 use crate::write::{GONE, Packages, packages_of};
@@ -30,6 +31,8 @@ pub(crate) struct Whole {
     pub(crate) advisory: Advisory,
     /// Whether the feed no longer has it.
     pub(crate) is_gone: bool,
+    /// What it was about when it went; empty for one that is not gone.
+    pub(crate) gone_packages: Vec<PackageName>,
 }
 
 /// Reads rows of one connection.
@@ -113,10 +116,15 @@ impl RowReader<'_> {
         self.session.query(doing, &sql, &[Value::Integers(ids)], &mut |row| {
             let id = row.integer(0)?;
             let is_gone = row.integer(1)? == GONE;
-            if !is_gone {
-                packages.push((id, packages_of(row.optional_text(2)?)?));
+            let own = packages_of(row.optional_text(2)?)?;
+            let advisory = self.advisory(row, 3)?;
+            let mut gone_packages = Vec::new();
+            if is_gone {
+                gone_packages = self.named(&own)?;
+            } else {
+                packages.push((id, own));
             }
-            found.insert(id, Whole { advisory: self.advisory(row, 3)?, is_gone });
+            found.insert(id, Whole { advisory, is_gone, gone_packages });
             Ok(())
         })?;
         let sql = "SELECT advisory, summary, published_at, modified_at FROM advisory_text \
@@ -167,6 +175,18 @@ impl RowReader<'_> {
             }
             Ok(())
         })
+    }
+
+    /// Packages with what the numbers of their scopes stand for.
+    fn named(&self, packages: &Packages) -> Result<Vec<PackageName>, StoreError> {
+        let mut named = Vec::new();
+        for (package, scopes) in packages {
+            for scope in scopes {
+                let (ecosystem, release) = self.scope(*scope)?;
+                named.push((ecosystem, release, package.clone()));
+            }
+        }
+        Ok(named)
     }
 
     /// What a scope's number stands for.

@@ -8,6 +8,7 @@ use crate::{ChangeCursor, ChangeKind, ChangedKey, Database};
 
 pub(super) const CASES: &[Case] = list![
     a_change_knows_its_packages_whatever_became_of_its_advisory,
+    what_an_advisory_was_about_is_known_after_it_came_back,
     a_fact_is_about_the_packages_of_all_advisories,
     a_score_that_reaches_a_threshold_is_told_once,
     changes_can_be_read_in_slices,
@@ -64,6 +65,21 @@ fn a_change_knows_its_packages_whatever_became_of_its_advisory(database: &mut Da
     two.vulnerabilities = vec![word("CVE-2024-0009"), word(id)];
     commit(database, &part(), 6, &[other, two]).expect("a commit");
     assert_eq!(told(database, 5), [(ChangeKind::New, word(id), word("CVE-2024-0009"), all)]);
+}
+
+fn what_an_advisory_was_about_is_known_after_it_came_back(database: &mut Database) {
+    let other = advisory("CVE-2024-0002", "c", None);
+    let mut old = advisory("CVE-2024-0001", "a", None);
+    old.affected.push(affected("b", None));
+    commit(database, &part(), 1, &[other.clone(), old]).expect("a commit");
+    commit(database, &part(), 2, std::slice::from_ref(&other)).expect("a commit");
+    let new = advisory("CVE-2024-0001", "b", None);
+    commit(database, &part(), 3, &[other, new]).expect("a commit");
+    let word = str::to_owned;
+    let id = "CVE-2024-0001";
+    let new = (ChangeKind::New, word(id), word(id), word("debian:12/b"));
+    let gone = (ChangeKind::Withdrawn, word(id), word(id), word("debian:12/a"));
+    assert_eq!(told(database, 2), [new, gone]);
 }
 
 fn a_fact_is_about_the_packages_of_all_advisories(database: &mut Database) {

@@ -6,6 +6,7 @@
 mod applying;
 mod asking;
 pub(crate) mod balance;
+mod catching_up;
 mod changing;
 mod fencing;
 mod guarding;
@@ -47,6 +48,7 @@ fn cases() -> impl Iterator<Item = &'static Case> {
     applying::CASES
         .iter()
         .chain(asking::CASES)
+        .chain(catching_up::CASES)
         .chain(changing::CASES)
         .chain(fencing::CASES)
         .chain(guarding::CASES)
