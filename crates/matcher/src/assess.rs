@@ -10,25 +10,18 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 use pratique_model::{
-    Assessment, DataPart, Finding, IndexReport, Package, PartId, Suppressed, Suppression,
-    Unassessed, vulnerability_year,
+    Assessment, DataPart, Distro, Finding, IndexReport, Package, PartId, Release, Suppressed,
+    Suppression, Unassessed, vulnerability_year,
 };
-use pratique_store::{AdvisoryKey, Database, PartState, StoreError, StoredAffected};
+use pratique_store::{Database, PartState, StoreError};
 
 use crate::coverage::{self, Cover, Scope};
 use crate::finding::{Surroundings, finding};
-use crate::hit::{self, Subject};
-use crate::row::{self, Advisories, Row};
-use crate::{MatchError, Options, rating};
-
-/// The sources that say something about CVEs and nothing about packages.
-const ENRICHMENT_SOURCES: [&str; 3] = ["epss", "kev", "nvd"];
+use crate::row::{self, Row};
+use crate::{ENRICHMENT_SOURCES, MatchError, Options, hit, lookup, rating};
 
 /// The first year that a CVE id can name.
 const FIRST_YEAR: u16 = 1999;
-
-/// The statements about the packages of each scope, sorted by name.
-type Statements = BTreeMap<Scope, Vec<StoredAffected>>;
 
 /// Says which packages of an image are vulnerable, and why.
 ///
@@ -48,20 +41,18 @@ pub fn assess(
     let ask = |asking: &'static str| move |source: StoreError| MatchError::Store { asking, source };
     let _state = database.hold().map_err(ask("for one state of all parts"))?;
     let states = database.parts().map_err(ask("which data there is"))?;
+    let release = report.distro.as_ref().map(Distro::release);
+    let release = release.as_ref();
     let subjects = hit::subjects(report);
-    let covering = covering(report, database).map_err(ask("which data covers the image"))?;
-    let statements = statements(&subjects, report, &covering, database)
+    let covering =
+        covering(report, release, database).map_err(ask("which data covers the image"))?;
+    let is_covered = |scope: &Scope| covering.get(scope).is_some_and(|parts| !parts.is_empty());
+    let statements = lookup::statements(&subjects, release, is_covered, database)
         .map_err(ask("for statements about packages"))?;
-    let hits = all_hits(&subjects, report, &statements);
-    let keys: BTreeSet<AdvisoryKey> = hits.iter().map(|hit| hit.statement.advisory).collect();
-    let keys: Vec<AdvisoryKey> = keys.into_iter().collect();
-    let advisories: Advisories = database
-        .advisories(&keys)
-        .map_err(ask("for advisories"))?
-        .into_iter()
-        .map(|stored| (stored.key, stored))
-        .collect();
-    let rows = row::join(hits, &advisories, report.distro.as_ref(), &report.packages);
+    let hits = lookup::hits(&subjects, release, &statements);
+    let advisories = lookup::advisories(&hits, database).map_err(ask("for advisories"))?;
+    let packages: Vec<&Package> = report.packages.iter().collect();
+    let rows = row::join(hits, &advisories, release, &packages);
     let cves = cves(&rows);
     let facts = database.facts(&cves).map_err(ask("for facts about CVEs"))?;
     let dates = states.iter().filter_map(|state| Some((state.id.clone(), state.as_of?))).collect();
@@ -72,8 +63,9 @@ pub fn assess(
     let data = data_parts(&states, &covering, &cves, options.max_age, now);
     let unassessed = coverage::unassessed(
         report,
+        release,
         |scope| cover(&covering[scope], &states),
-        |package| is_named(package, report, &statements),
+        |package| lookup::is_named(package, release, &statements),
     );
     Ok(assessment(findings, unassessed, data, report, now))
 }
@@ -117,13 +109,14 @@ pub(crate) fn by_risk<T>(items: Vec<T>, finding: impl Fn(&T) -> &Finding) -> Vec
 /// The parts that cover each scope of the image.
 fn covering(
     report: &IndexReport,
+    release: Option<&Release>,
     database: &Database,
 ) -> Result<BTreeMap<Scope, Vec<PartId>>, StoreError> {
     let mut covering = BTreeMap::new();
     let packages = report.packages.iter().filter(|package| package.is_matched());
     let ecosystems: BTreeSet<_> = packages.map(|package| package.ecosystem).collect();
     for ecosystem in ecosystems {
-        for scope in coverage::scopes(ecosystem, report.distro.as_ref()) {
+        for scope in coverage::scopes(ecosystem, release) {
             let parts = database.parts_covering(ecosystem, scope.release.as_ref())?;
             covering.insert(scope, parts);
         }
@@ -141,65 +134,6 @@ fn cover(parts: &[PartId], states: &[PartState]) -> Cover {
         parts if parts.iter().all(is_choice) => Cover::Choice,
         _ => Cover::Whole,
     }
-}
-
-/// Whether any statement is about a package of this name.
-fn is_named(package: &Package, report: &IndexReport, statements: &Statements) -> bool {
-    coverage::scopes(package.ecosystem, report.distro.as_ref()).iter().any(|scope| {
-        let sorted = statements.get(scope).map_or(&[][..], Vec::as_slice);
-        hit::names(package).any(|name| !about(sorted, &name).is_empty())
-    })
-}
-
-/// All statements about the subjects' names, one question a scope.
-fn statements(
-    subjects: &[Subject<'_>],
-    report: &IndexReport,
-    covering: &BTreeMap<Scope, Vec<PartId>>,
-    database: &Database,
-) -> Result<Statements, StoreError> {
-    let mut asked: BTreeMap<Scope, Vec<std::borrow::Cow<'_, str>>> = BTreeMap::new();
-    for subject in subjects {
-        let package = subject.installed.package();
-        for scope in coverage::scopes(package.ecosystem, report.distro.as_ref()) {
-            if covering.get(&scope).is_some_and(|parts| !parts.is_empty()) {
-                asked.entry(scope).or_default().extend(hit::names(package));
-            }
-        }
-    }
-    let mut statements = Statements::new();
-    for (scope, names) in asked {
-        let names: Vec<&str> = names.iter().map(|name| &**name).collect();
-        let found = database.affected(scope.ecosystem, scope.release.as_ref(), &names)?;
-        debug_assert!(found.is_sorted_by_key(|stored| &stored.affected.package));
-        statements.insert(scope, found);
-    }
-    Ok(statements)
-}
-
-/// The statements about one name, among those of a scope.
-fn about<'a>(sorted: &'a [StoredAffected], name: &str) -> &'a [StoredAffected] {
-    let start = sorted.partition_point(|stored| *stored.affected.package < *name);
-    let count = sorted[start..].partition_point(|stored| *stored.affected.package == *name);
-    &sorted[start..start + count]
-}
-
-fn all_hits<'a>(
-    subjects: &[Subject<'a>],
-    report: &IndexReport,
-    statements: &'a Statements,
-) -> Vec<hit::Hit<'a>> {
-    let mut hits = Vec::new();
-    for subject in subjects {
-        let package = subject.installed.package();
-        for scope in coverage::scopes(package.ecosystem, report.distro.as_ref()) {
-            let Some(sorted) = statements.get(&scope) else { continue };
-            for name in hit::names(package) {
-                hit::hits(subject, about(sorted, &name), &mut hits);
-            }
-        }
-    }
-    hits
 }
 
 fn cves<'a>(rows: &[Row<'a>]) -> Vec<&'a str> {

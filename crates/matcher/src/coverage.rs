@@ -2,16 +2,28 @@
 
 use std::collections::BTreeMap;
 
-use pratique_model::{Distro, Ecosystem, IndexReport, Package, Release, Unassessed};
+use pratique_model::{Ecosystem, IndexReport, Package, Release, Unassessed};
 
-/// The releases under which a distribution's packages are looked up: its own, and that of the
-/// distribution whose packages it ships unchanged (Chainguard's images are made of Wolfi's).
-pub(crate) fn releases(distro: &Distro) -> Vec<Release> {
-    let own = distro.release();
-    match distro.id.as_str() {
-        "chainguard" => vec![own, Release::new("wolfi", "")],
-        _ => vec![own],
+/// Whose images are made of another distribution's packages unchanged: Chainguard's of Wolfi's.
+const BUILT_FROM: (&str, &str) = ("chainguard", "wolfi");
+
+/// The releases under which packages of a release are looked up: its own, and that of the
+/// distribution whose packages it ships unchanged.
+fn releases(own: &Release) -> Vec<Release> {
+    let mut releases = vec![own.clone()];
+    if own.as_str() == BUILT_FROM.0 {
+        releases.push(Release::new(BUILT_FROM.1, ""));
     }
+    releases
+}
+
+/// The releases whose packages are looked up under a release: the reverse of [`scopes`].
+pub(crate) fn concerned(release: Option<&Release>) -> Vec<Option<Release>> {
+    let mut concerned = vec![release.cloned()];
+    if release.is_some_and(|release| release.as_str() == BUILT_FROM.1) {
+        concerned.push(Some(Release::new(BUILT_FROM.0, "")));
+    }
+    concerned
 }
 
 /// What is looked up together: packages of one ecosystem in one release.
@@ -21,13 +33,13 @@ pub(crate) struct Scope {
     pub(crate) release: Option<Release>,
 }
 
-/// The scopes that a package of an ecosystem is looked up in; empty for a distro package of an
-/// image that names no distribution.
-pub(crate) fn scopes(ecosystem: Ecosystem, distro: Option<&Distro>) -> Vec<Scope> {
+/// The scopes that a package of an ecosystem is looked up in, when it was found in a release; none
+/// for a distro package of an image that names no distribution.
+pub(crate) fn scopes(ecosystem: Ecosystem, release: Option<&Release>) -> Vec<Scope> {
     if !ecosystem.is_distro() {
         return vec![Scope { ecosystem, release: None }];
     }
-    let releases = distro.map(releases).unwrap_or_default();
+    let releases = release.map(releases).unwrap_or_default();
     releases.into_iter().map(|release| Scope { ecosystem, release: Some(release) }).collect()
 }
 
@@ -46,6 +58,7 @@ pub(crate) enum Cover {
 /// those that a mere choice of advisories does not name.
 pub(crate) fn unassessed(
     report: &IndexReport,
+    release: Option<&Release>,
     cover: impl Fn(&Scope) -> Cover,
     is_named: impl Fn(&Package) -> bool,
 ) -> Vec<Unassessed> {
@@ -55,7 +68,7 @@ pub(crate) fn unassessed(
     }
     let mut unassessed = Vec::new();
     for (ecosystem, packages) in packages {
-        let scopes = scopes(ecosystem, report.distro.as_ref());
+        let scopes = scopes(ecosystem, release);
         let best = scopes.iter().map(&cover).max().unwrap_or(Cover::None);
         let package_count = match best {
             Cover::Whole => 0,

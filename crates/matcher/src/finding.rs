@@ -69,7 +69,7 @@ fn rating(row: &Row<'_>, facts: &Facts) -> Rating {
     rate(&voices, facts)
 }
 
-fn voice_of<'b>(spoken: &'b Spoken<'_>) -> Voice<'b> {
+pub(crate) fn voice_of<'b>(spoken: &'b Spoken<'_>) -> Voice<'b> {
     Voice {
         source: spoken.published.part.source(),
         advisory: &spoken.published.advisory,
@@ -78,7 +78,7 @@ fn voice_of<'b>(spoken: &'b Spoken<'_>) -> Voice<'b> {
 }
 
 /// `fixed` and `affected` follow from whether a version mends it; the other statuses stay.
-fn status(stated: Status, has_fix: bool) -> Status {
+pub(crate) fn status(stated: Status, has_fix: bool) -> Status {
     match stated {
         Status::Affected | Status::Fixed if has_fix => Status::Fixed,
         Status::Affected | Status::Fixed => Status::Affected,

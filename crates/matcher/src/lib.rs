@@ -5,12 +5,15 @@
 //! package, one statement, no I/O. Every rule has a row in `docs/matching.md`, with the test that
 //! fails without it.
 
+mod ask;
 mod assess;
 mod coverage;
 mod filter;
 mod finding;
 mod hit;
+mod impact;
 mod installed;
+mod lookup;
 mod rating;
 mod row;
 mod suppression;
@@ -20,11 +23,16 @@ use jiff::SignedDuration;
 
 use pratique_store::StoreError;
 
+pub use ask::{PackageQuestion, Question, QuestionError, Releases, VersionRange};
 pub use assess::assess;
 pub use filter::{Filters, filter};
+pub use impact::{Backlog, Progress, StepLimits, backlog, run_once, step};
 pub use installed::Installed;
 pub use rating::risk;
 pub use verdict::{Doubt, Exemption, Proof, Verdict, verdict};
+
+/// The sources that say something about CVEs and nothing about packages.
+const ENRICHMENT_SOURCES: [&str; 3] = ["epss", "kev", "nvd"];
 
 /// How an image is assessed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -33,7 +41,7 @@ pub struct Options {
     pub max_age: Option<SignedDuration>,
 }
 
-/// Why an image could not be assessed.
+/// Why the matcher could not do its work.
 #[derive(Debug, thiserror::Error)]
 pub enum MatchError {
     /// The database could not be asked.
@@ -45,13 +53,16 @@ pub enum MatchError {
         #[source]
         source: StoreError,
     },
+    /// The findings could not be brought up to date.
+    #[error("bringing findings up to date")]
+    Impact(#[from] StoreError),
 }
 
 impl MatchError {
     /// Whether trying again may help.
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Store { source, .. } => source.is_transient(),
+            Self::Store { source, .. } | Self::Impact(source) => source.is_transient(),
         }
     }
 }

@@ -61,6 +61,16 @@ pub(crate) fn rate(voices: &[Voice<'_>], facts: &Facts) -> Rating {
     Rating { severity, severity_source, cvss: cvss.cloned(), risk, why }
 }
 
+/// How bad publishers rate a finding, without what enrichment sources and publishers of other
+/// packages say. In the order of [`rate`]; `None` when none of them does.
+pub(crate) fn published(voices: &[Voice<'_>]) -> Option<Severity> {
+    let ghsa = voices.iter().find(|voice| voice.is_ghsa());
+    voices.first().into_iter().chain(ghsa).chain(voices).find_map(|voice| {
+        let scored = || newest(&voice.advisory.cvss).map(|cvss| Severity::from_score(cvss.score));
+        voice.severity().or_else(scored)
+    })
+}
+
 /// Rates a finding that nobody asked so far rates, by what the publishers of other releases and
 /// ecosystems say: the first of them that says anything, in the order given.
 pub(crate) fn by_others(finding: &mut Finding, others: &[VendorSeverity]) {

@@ -8,7 +8,7 @@
 use std::cmp::Ordering;
 use std::collections::{BTreeSet, HashMap};
 
-use pratique_model::{Distro, Ecosystem, Package, Suppression, is_cve};
+use pratique_model::{Ecosystem, Package, Release, Suppression, is_cve};
 use pratique_store::{AdvisoryKey, StoredAdvisory};
 
 use crate::hit::Hit;
@@ -60,15 +60,15 @@ impl Row<'_> {
 pub(crate) fn join<'a>(
     hits: Vec<Hit<'a>>,
     advisories: &'a Advisories,
-    distro: Option<&Distro>,
-    packages: &[Package],
+    release: Option<&Release>,
+    packages: &[&Package],
 ) -> Vec<Row<'a>> {
     let mut by_package: Vec<Spoken<'a>> = hits
         .into_iter()
         .filter_map(|hit| {
             let published = advisories.get(&hit.statement.advisory)?;
             let suppression = suppression::of_advisory(&published.advisory).or(hit.suppression);
-            let rank = rank(published, &packages[hit.package_index], distro);
+            let rank = rank(published, packages[hit.package_index], release);
             Some(Spoken { hit, published, suppression, rank })
         })
         .collect();
@@ -232,9 +232,10 @@ fn is_preferred(voice: &Spoken<'_>, best: &Spoken<'_>, ecosystem: Ecosystem) -> 
 /// Whose word counts more. Distro packages: the distribution's own advisories before those of the
 /// one that it is built from. Language packages: the ecosystem's own database (it knows platforms
 /// and symbols), then GitHub's, then others.
-fn rank(published: &StoredAdvisory, package: &Package, distro: Option<&Distro>) -> u8 {
+fn rank(published: &StoredAdvisory, package: &Package, release: Option<&Release>) -> u8 {
     if package.ecosystem.is_distro() {
-        let is_own = distro.is_some_and(|distro| distro.id == published.part.source());
+        let source = published.part.source();
+        let is_own = release.is_some_and(|release| release.distribution() == source);
         return u8::from(!is_own);
     }
     let prefix = match package.ecosystem {

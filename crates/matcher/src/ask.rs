@@ -1,0 +1,5 @@
+//! Answers a person's question about everything that is registered.
+
+mod question;
+
+pub use question::{PackageQuestion, Question, QuestionError, Releases, VersionRange};

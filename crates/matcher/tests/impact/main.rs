@@ -1,0 +1,5 @@
+//! From a change of advisories to findings and the outbox.
+
+mod cases;
+mod random;
+mod world;
