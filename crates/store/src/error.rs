@@ -244,11 +244,10 @@ fn is_passing(cause: &(dyn std::error::Error + Send + Sync + 'static)) -> bool {
 
 /// Whether PostgreSQL's code (manual, appendix A) names something that passes: classes 08 lost
 /// connection, 40 conflict with another transaction, 53 no resources, 57 the operator or a limit of
-/// time; a lock not had in time; a transaction ended for its silence; a statement prepared before
-/// the schema was brought forward.
+/// time; a lock not had in time; a transaction ended for its silence.
 fn is_passing_code(code: &str) -> bool {
     ["08", "40", "53", "57"].iter().any(|class| code.starts_with(class))
-        || ["55P03", "25P03", "0A000"].contains(&code)
+        || ["55P03", "25P03"].contains(&code)
 }
 
 /// Says what was being done when the driver refused.
@@ -259,5 +258,27 @@ pub(crate) trait Doing<T> {
 impl<T> Doing<T> for Result<T, rusqlite::Error> {
     fn doing(self, doing: &'static str) -> Result<T, StoreError> {
         self.map_err(|source| StoreError::Statement { doing, source: Box::new(source) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_passes_is_told_from_what_does_not() {
+        for code in ["08006", "40001", "40P01", "53300", "55P03", "57014", "57P01", "57P03"] {
+            assert!(is_passing_code(code), "{code}");
+        }
+        for code in ["23505", "28P01", "3D000", "42703", "22021"] {
+            assert!(!is_passing_code(code), "{code}");
+        }
+        let unreachable = StoreError::Connect {
+            address: "postgres://host/p".to_owned(),
+            source: Box::new(io::Error::from(io::ErrorKind::ConnectionRefused)),
+        };
+        assert!(unreachable.is_transient());
+        let damaged = StoreError::damaged("a row");
+        assert!(!damaged.is_transient());
     }
 }
