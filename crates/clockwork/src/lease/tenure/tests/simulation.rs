@@ -331,8 +331,13 @@ impl World {
     }
 }
 
+/// Seeds are printed; files of them are not kept.
+fn config() -> ProptestConfig {
+    ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(config())]
 
     #[test]
     fn whatever_happens_one_holder_works_and_each_loss_is_counted_once(
