@@ -31,7 +31,7 @@ mod listen;
 mod patience;
 mod server;
 
-pub use answer::{Body, BodyError, Request, Response, exposition, json, read_body, text};
+pub use answer::{Body, BodyError, Request, Response, bytes, exposition, json, read_body, text};
 pub use hyper::{Method, StatusCode, header};
 pub use limit::Limits;
 pub use listen::{HttpError, Listen, Peer};

@@ -51,6 +51,11 @@ pub fn json(status: StatusCode, text: impl Into<String>) -> Response {
     respond(status, "application/json", text.into())
 }
 
+/// An answer of any type, as bytes.
+pub fn bytes(status: StatusCode, content_type: &'static str, body: Vec<u8>) -> Response {
+    respond(status, content_type, body)
+}
+
 /// All metrics of a registry, as OpenMetrics text.
 pub fn exposition(registry: &Registry) -> Response {
     let mut exposed = String::new();
@@ -76,8 +81,8 @@ pub async fn read_body(request: Request, size_max: usize) -> Result<Vec<u8>, Bod
     }
 }
 
-fn respond(status: StatusCode, content_type: &'static str, text: String) -> Response {
-    let body = Full::new(Bytes::from(text)).map_err(|never| match never {}).boxed();
+fn respond(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Response {
+    let body = Full::new(body.into()).map_err(|never| match never {}).boxed();
     let mut response = Response::new(body);
     *response.status_mut() = status;
     let headers = response.headers_mut();

@@ -14,7 +14,7 @@ pub struct Limits {
     pub write_timeout: Duration,
     /// How many connections are served at once; others wait to be accepted.
     pub connections_max: usize,
-    /// How many bytes of a request's head are read, at least 8 KiB; then the client gets 431.
+    /// How many bytes of a request's head are read; then the client gets 431.
     pub head_size_max: usize,
     /// How long running requests may go on after a stop was asked for.
     pub stop_timeout: Duration,

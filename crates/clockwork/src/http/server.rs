@@ -26,9 +26,6 @@ use crate::Shutdown;
 /// once would only burn the processor until some are closed.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// The smallest limit of a head that hyper takes (`max_buf_size`).
-const HEAD_SIZE_LEAST: usize = 8 * 1024;
-
 /// A server that listens already; it answers once it [runs](Server::run).
 #[derive(Debug)]
 pub struct Server {
@@ -119,7 +116,7 @@ where
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.header_timeout)
-        .max_buf_size(limits.head_size_max.max(HEAD_SIZE_LEAST))
+        .max_buf_size(limits.head_size_max)
         .serve_connection(stream, answer);
     if let Err(error) = watcher.watch(connection).await {
         debug!("connection of {peer:?}: {error}");

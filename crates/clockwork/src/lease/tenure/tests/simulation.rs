@@ -331,13 +331,8 @@ impl World {
     }
 }
 
-/// Seeds are printed; files of them are not kept.
-fn config() -> ProptestConfig {
-    ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() }
-}
-
 proptest! {
-    #![proptest_config(config())]
+    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn whatever_happens_one_holder_works_and_each_loss_is_counted_once(
