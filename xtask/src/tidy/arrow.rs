@@ -17,6 +17,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("scan", &["model", "image", "store", "clockwork"]),
     ("update", &["model", "version", "feeds", "fetch", "store", "clockwork"]),
     ("matcher", &["model", "version", "store", "clockwork"]),
+    ("metrics", &["clockwork"]),
 ];
 
 /// Crates that may depend on everything.

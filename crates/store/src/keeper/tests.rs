@@ -1,16 +1,14 @@
-//! The keeper over a real file and a real server, with leases that are renewed ten times a second.
+//! The keeper over a real file, with leases that are renewed ten times a second.
 
 use std::path::Path;
-use std::sync::Arc;
 
 use super::*;
-use crate::conformance::{Place, on_disk, on_server};
 
 /// Far longer than anything here takes; a test that reaches it fails.
 const DEADLINE: Duration = Duration::from_secs(30);
 
 struct Setting {
-    place: Option<Place>,
+    _folder: tempfile::TempDir,
     store: Store,
     shutdown: Shutdown,
     metrics: LeaseMetrics,
@@ -18,13 +16,11 @@ struct Setting {
 
 impl Setting {
     fn new() -> Self {
-        Self::at(on_disk())
-    }
-
-    fn at(place: Place) -> Self {
-        let store = place.store.clone().expect("not in memory");
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = Store::file(&folder.path().join("db.sqlite"));
+        store.open(Access::ReadWrite).expect("a new file");
         let (shutdown, metrics) = (Shutdown::new(), LeaseMetrics::default());
-        Self { place: Some(place), store, shutdown, metrics }
+        Self { _folder: folder, store, shutdown, metrics }
     }
 
     fn keeper(&self) -> LeaseKeeper {
@@ -181,45 +177,6 @@ async fn work_that_is_dropped_gives_its_lease_back() {
     let work = |held: HeldLease| async move { held.lease().token };
     let attempt = keeper.try_hold("part", &setting.shutdown, work).await;
     assert!(matches!(attempt, Ok(Attempt::Done(2))), "{attempt:?}");
-}
-
-/// Also that its databases may be let go by async code, more of them than the pool keeps.
-#[tokio::test]
-async fn leases_are_kept_on_a_server() {
-    let place = tokio::task::spawn_blocking(on_server).await.expect("no panic");
-    let Some(place) = place else { return };
-    let mut setting = Setting::at(place);
-    let names = ["a", "b", "c", "d", "e", "f", "g", "h"];
-    let all_hold = Arc::new(tokio::sync::Barrier::new(names.len()));
-    let mut holding = JoinSet::new();
-    for name in names {
-        let (keeper, shutdown) = (setting.keeper(), setting.shutdown.clone());
-        let all_hold = all_hold.clone();
-        holding.spawn(async move {
-            let work = |held: HeldLease| async move {
-                all_hold.wait().await;
-                let until = held.lease().expires_at + jiff::SignedDuration::from_millis(500);
-                while held.lease().expires_at < until {
-                    tokio::time::sleep(Duration::from_millis(10)).await;
-                }
-                held.lease().token
-            };
-            keeper.try_hold(name, &shutdown, work).await
-        });
-    }
-    while let Some(attempt) = within(holding.join_next()).await {
-        let attempt = attempt.expect("no panic").expect("an answer");
-        assert!(matches!(attempt, Attempt::Done(1)), "{attempt:?}");
-    }
-    assert_eq!(setting.metrics.lost_count(), 0);
-    let store = setting.store.clone();
-    let place = setting.place.take();
-    let held = tokio::task::spawn_blocking(move || {
-        let held = store.open(Access::ReadOnly).expect("open").leases().expect("an answer");
-        drop(place);
-        held
-    });
-    assert_eq!(held.await.expect("no panic"), []);
 }
 
 #[tokio::test]

@@ -1,0 +1,344 @@
+//! Reads JSON from a stranger, byte by byte as it comes, and keeps none of it.
+//!
+//! A document has a budget in bytes, every text and number has a longest length, and nothing is
+//! read recursively, so a hostile sender costs one buffer whatever it sends. Stricter than Go's
+//! `encoding/json`, which honest senders use to write: no lone surrogate, no invalid UTF-8. What
+//! the members mean is the caller's: see [`crate::reply`]. Surprising: descriptors attached to the
+//! bytes of a unix socket never come in, because a plain `read` makes the kernel drop them.
+
+use tokio::io::{AsyncRead, AsyncReadExt as _};
+
+use crate::refusal::{Reason, Refusal};
+
+/// How much is read at once. One such buffer stands for each call in flight.
+const BUFFER_BYTES: usize = 8 * 1024;
+/// The longest number: an integer has at most 20 characters, Go's floats at most 26.
+const NUMBER_BYTES_MAX: usize = 64;
+/// How deep a member that nobody knows may be nested.
+const DEPTH_MAX: usize = 16;
+
+/// A place in a document that is being received.
+pub(crate) struct Reader<R> {
+    source: R,
+    buffer: Box<[u8]>,
+    start: usize,
+    end: usize,
+    /// Bytes that may still be received.
+    budget: usize,
+}
+
+/// The members of an object or the elements of an array, as they are passed.
+#[derive(Default)]
+pub(crate) struct Sequence {
+    is_started: bool,
+}
+
+impl<R: AsyncRead + Unpin> Reader<R> {
+    /// Reads at most `budget` bytes from a source.
+    pub(crate) fn new(source: R, budget: usize) -> Self {
+        let buffer = vec![0; BUFFER_BYTES].into_boxed_slice();
+        Self { source, buffer, start: 0, end: 0, budget }
+    }
+
+    /// The next byte that is not white space, without passing it.
+    pub(crate) async fn peek(&mut self) -> Result<u8, Refusal> {
+        loop {
+            let byte = self.peek_raw().await?;
+            if !matches!(byte, b' ' | b'\t' | b'\n' | b'\r') {
+                return Ok(byte);
+            }
+            self.start += 1;
+        }
+    }
+
+    /// Passes one byte, white space before it left out.
+    pub(crate) async fn expect(&mut self, expected: u8) -> Result<(), Refusal> {
+        let byte = self.peek().await?;
+        if byte != expected {
+            return Err(unexpected(byte, char::from(expected)));
+        }
+        self.start += 1;
+        Ok(())
+    }
+
+    /// Passes the name of an object's next member into `key`; `false` when the object ends. The
+    /// opening brace must have been passed.
+    pub(crate) async fn next_member(
+        &mut self,
+        sequence: &mut Sequence,
+        key: &mut String,
+        key_max: usize,
+    ) -> Result<bool, Refusal> {
+        if !self.next_item(sequence, b'}').await? {
+            return Ok(false);
+        }
+        self.string(key, key_max).await?;
+        self.expect(b':').await?;
+        Ok(true)
+    }
+
+    /// Goes to an array's next element; `false` when the array ends. The opening bracket must have
+    /// been passed.
+    pub(crate) async fn next_element(&mut self, sequence: &mut Sequence) -> Result<bool, Refusal> {
+        self.next_item(sequence, b']').await
+    }
+
+    /// Reads a string into `text`, which is emptied first.
+    pub(crate) async fn string(&mut self, text: &mut String, max: usize) -> Result<(), Refusal> {
+        self.expect(b'"').await?;
+        let mut bytes = std::mem::take(text).into_bytes();
+        bytes.clear();
+        loop {
+            let byte = self.next_raw().await?;
+            match byte {
+                b'"' => break,
+                b'\\' => self.escape(&mut bytes).await?,
+                0..=0x1f => return Err(decode("a control character in a string")),
+                _ => {
+                    bytes.push(byte);
+                    self.plain(&mut bytes);
+                }
+            }
+            if bytes.len() > max {
+                return Err(Refusal::new(
+                    Reason::Budget,
+                    format_args!("a text is longer than {max} bytes"),
+                ));
+            }
+        }
+        *text = String::from_utf8(bytes).map_err(|_| decode("a string is not UTF-8"))?;
+        Ok(())
+    }
+
+    /// Reads the text of a number into `text`, which is emptied first.
+    pub(crate) async fn number(&mut self, text: &mut String) -> Result<(), Refusal> {
+        text.clear();
+        self.peek().await?;
+        loop {
+            let byte = self.peek_raw().await?;
+            if !matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E') {
+                break;
+            }
+            self.start += 1;
+            text.push(char::from(byte));
+            if text.len() > NUMBER_BYTES_MAX {
+                return Err(Refusal::new(Reason::Budget, "a number is too long"));
+            }
+        }
+        if is_number(text.as_bytes()) { Ok(()) } else { Err(decode("a number is malformed")) }
+    }
+
+    /// Reads `true` or `false`.
+    pub(crate) async fn boolean(&mut self) -> Result<bool, Refusal> {
+        let is_true = self.peek().await? == b't';
+        self.word(if is_true { b"true" } else { b"false" }).await?;
+        Ok(is_true)
+    }
+
+    /// Passes `null` if it stands here.
+    pub(crate) async fn is_null(&mut self) -> Result<bool, Refusal> {
+        if self.peek().await? != b'n' {
+            return Ok(false);
+        }
+        self.word(b"null").await?;
+        Ok(true)
+    }
+
+    /// Passes a value that nobody knows, whatever it is.
+    pub(crate) async fn skip(&mut self) -> Result<(), Refusal> {
+        let mut text = String::new();
+        let mut open: Vec<(u8, Sequence)> = Vec::new();
+        loop {
+            match self.peek().await? {
+                byte @ (b'{' | b'[') => {
+                    self.start += 1;
+                    if open.len() == DEPTH_MAX {
+                        return Err(Refusal::new(Reason::Budget, "nested too deeply"));
+                    }
+                    open.push((byte, Sequence::default()));
+                }
+                b'"' => self.string(&mut text, self.budget_left()).await?,
+                b't' | b'f' => {
+                    self.boolean().await?;
+                }
+                b'n' => self.word(b"null").await?,
+                _ => self.number(&mut text).await?,
+            }
+            loop {
+                let Some((opening, sequence)) = open.last_mut() else { return Ok(()) };
+                let is_more = if *opening == b'{' {
+                    let max = self.budget_left();
+                    self.next_member(sequence, &mut text, max).await?
+                } else {
+                    self.next_element(sequence).await?
+                };
+                if is_more {
+                    break;
+                }
+                open.pop();
+            }
+        }
+    }
+
+    /// Says whether anything but white space has already come after the document.
+    pub(crate) fn has_trailing(&self) -> bool {
+        !self.buffer[self.start..self.end].trim_ascii().is_empty()
+    }
+
+    /// Bytes of the document that may still come.
+    fn budget_left(&self) -> usize {
+        self.budget + (self.end - self.start)
+    }
+
+    async fn next_item(&mut self, sequence: &mut Sequence, close: u8) -> Result<bool, Refusal> {
+        let byte = self.peek().await?;
+        if byte == close {
+            self.start += 1;
+            return Ok(false);
+        }
+        if sequence.is_started {
+            self.expect(b',').await?;
+            // A comma before the end is no honest writer's.
+            let next = self.peek().await?;
+            if next == close {
+                return Err(unexpected(next, 'x'));
+            }
+        }
+        sequence.is_started = true;
+        Ok(true)
+    }
+
+    async fn word(&mut self, word: &[u8]) -> Result<(), Refusal> {
+        for expected in word {
+            if self.next_raw().await? != *expected {
+                return Err(decode("a word that is not JSON"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes what lies in the buffer up to the next byte that means something in a string.
+    fn plain(&mut self, bytes: &mut Vec<u8>) {
+        let rest = &self.buffer[self.start..self.end];
+        let length = rest
+            .iter()
+            .position(|byte| matches!(byte, b'"' | b'\\' | 0..=0x1f))
+            .unwrap_or(rest.len());
+        bytes.extend_from_slice(&rest[..length]);
+        self.start += length;
+    }
+
+    async fn escape(&mut self, bytes: &mut Vec<u8>) -> Result<(), Refusal> {
+        let plain = match self.next_raw().await? {
+            byte @ (b'"' | b'\\' | b'/') => byte,
+            b'b' => 8,
+            b'f' => 12,
+            b'n' => b'\n',
+            b'r' => b'\r',
+            b't' => b'\t',
+            b'u' => return self.unicode_escape(bytes).await,
+            _ => return Err(decode("an unknown escape in a string")),
+        };
+        bytes.push(plain);
+        Ok(())
+    }
+
+    async fn unicode_escape(&mut self, bytes: &mut Vec<u8>) -> Result<(), Refusal> {
+        let mut code = self.hexadecimal().await?;
+        if (0xd800..0xdc00).contains(&code) {
+            if self.next_raw().await? != b'\\' || self.next_raw().await? != b'u' {
+                return Err(decode("half a surrogate pair"));
+            }
+            let low = self.hexadecimal().await?;
+            if !(0xdc00..0xe000).contains(&low) {
+                return Err(decode("half a surrogate pair"));
+            }
+            code = 0x10000 + ((code - 0xd800) << 10) + (low - 0xdc00);
+        }
+        let character = char::from_u32(code).ok_or_else(|| decode("half a surrogate pair"))?;
+        bytes.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
+        Ok(())
+    }
+
+    async fn hexadecimal(&mut self) -> Result<u32, Refusal> {
+        let mut code = 0;
+        for _ in 0..4 {
+            let digit = char::from(self.next_raw().await?).to_digit(16);
+            code = code * 16 + digit.ok_or_else(|| decode("an escape is not hexadecimal"))?;
+        }
+        Ok(code)
+    }
+
+    async fn next_raw(&mut self) -> Result<u8, Refusal> {
+        let byte = self.peek_raw().await?;
+        self.start += 1;
+        Ok(byte)
+    }
+
+    async fn peek_raw(&mut self) -> Result<u8, Refusal> {
+        if self.start == self.end {
+            self.fill().await?;
+        }
+        Ok(self.buffer[self.start])
+    }
+
+    async fn fill(&mut self) -> Result<(), Refusal> {
+        if self.budget == 0 {
+            return Err(Refusal::new(Reason::TooLarge, "the answer is too long"));
+        }
+        let room = self.buffer.len().min(self.budget);
+        let count = self
+            .source
+            .read(&mut self.buffer[..room])
+            .await
+            .map_err(|error| Refusal::new(Reason::Connect, format_args!("reading: {error}")))?;
+        if count == 0 {
+            return Err(decode("the answer ends in the middle"));
+        }
+        self.start = 0;
+        self.end = count;
+        self.budget -= count;
+        Ok(())
+    }
+}
+
+/// The grammar of RFC 8259, section 6.
+fn is_number(text: &[u8]) -> bool {
+    let digits = |text: &[u8]| text.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let text = text.strip_prefix(b"-").unwrap_or(text);
+    let whole = digits(text);
+    if whole == 0 || (whole > 1 && text[0] == b'0') {
+        return false;
+    }
+    let mut rest = &text[whole..];
+    if let Some(fraction) = rest.strip_prefix(b".") {
+        let count = digits(fraction);
+        if count == 0 {
+            return false;
+        }
+        rest = &fraction[count..];
+    }
+    if let [b'e' | b'E', exponent @ ..] = rest {
+        let exponent = match exponent {
+            [b'+' | b'-', exponent @ ..] => exponent,
+            exponent => exponent,
+        };
+        return !exponent.is_empty() && digits(exponent) == exponent.len();
+    }
+    rest.is_empty()
+}
+
+/// A refusal of text that is not the JSON that was agreed on.
+pub(crate) fn decode(detail: &str) -> Refusal {
+    Refusal::new(Reason::Decode, detail)
+}
+
+fn unexpected(byte: u8, expected: char) -> Refusal {
+    let byte = char::from(byte);
+    let detail = if expected == 'x' {
+        format!("{byte:?} where a value was expected")
+    } else {
+        format!("{byte:?} where {expected:?} was expected")
+    };
+    Refusal::new(Reason::Decode, detail)
+}

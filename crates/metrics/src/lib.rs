@@ -1,0 +1,34 @@
+//! One Prometheus endpoint per node over many gVisor sandboxes, none of which is trusted.
+//!
+//! A sandbox may be run by an attacker: it may stall, lie, flood or answer as another. What it says
+//! is read within a budget ([`reply`]), held against what was registered before its containers
+//! started ([`resolve`]) and against what it said last ([`verifier`]), and only then shown
+//! ([`exposition`]). No sandbox can change another one's series or stop the server. Serves
+//! unmodified runsc sandboxes, and keeps the names and labels of runsc's own metric server.
+
+mod breaker;
+mod collect;
+mod counters;
+mod discovery;
+mod exposition;
+mod http;
+mod json;
+mod number;
+mod process;
+mod query;
+mod refusal;
+mod registration;
+mod render;
+mod reply;
+mod resolve;
+mod sandbox;
+mod server;
+mod snapshot;
+mod state_file;
+mod urpc;
+mod verifier;
+mod watch;
+
+pub use exposition::Timestamps;
+pub use resolve::Mode;
+pub use server::{Config, Error, MetricServer};
