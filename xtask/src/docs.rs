@@ -15,6 +15,7 @@ const COMMANDS: &[&[&str]] = &[
     &["db", "search"],
     &["compare"],
     &["demo"],
+    &["metric-server"],
 ];
 
 /// Rewrites `docs/cli.md`, or with `--check` says that it is old.

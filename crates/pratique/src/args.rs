@@ -8,6 +8,7 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use pratique_model::{Platform, Severity, Status};
 use pratique_version::Scheme;
 
+use crate::command::metric_server::MetricServerArguments;
 use crate::units;
 
 /// Tells which of your container images and workloads a vulnerability concerns, and why.
@@ -34,6 +35,8 @@ pub(crate) enum Command {
     Compare(CompareArguments),
     /// See the main job done on bundled data; nothing leaves this machine.
     Demo(DemoArguments),
+    /// Serve the metrics of the gVisor sandboxes on this machine, none of which is trusted.
+    MetricServer(MetricServerArguments),
 }
 
 /// Read an image, list its packages, say which are vulnerable and why.

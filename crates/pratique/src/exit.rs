@@ -22,6 +22,8 @@ pub(crate) enum Exit {
     EndOfLife = 6,
     /// Nothing was recognised, with `--fail-on-empty`.
     Empty = 7,
+    /// The metric server cannot start; runsc's code.
+    Fatal = 128,
 }
 
 impl Exit {

@@ -28,7 +28,8 @@ use crate::args::{Arguments, Command};
 use crate::exit::Exit;
 
 fn main() -> ExitCode {
-    let arguments = match Arguments::try_parse() {
+    let words = command::metric_server::normalize(std::env::args_os().collect());
+    let arguments = match Arguments::try_parse_from(words) {
         Ok(arguments) => arguments,
         Err(error) => {
             let is_asked =
@@ -38,7 +39,9 @@ fn main() -> ExitCode {
             return if is_asked { ExitCode::SUCCESS } else { Exit::Usage.into() };
         }
     };
-    logging::start(arguments.verbose, arguments.quiet);
+    // A service has nothing to print but its log.
+    let is_service = matches!(arguments.command, Command::MetricServer(_));
+    logging::start(arguments.verbose.max(u8::from(is_service)), arguments.quiet);
     match run(&arguments.command) {
         Ok(exit) => exit.into(),
         Err(failure) => {
@@ -54,5 +57,6 @@ fn run(command: &Command) -> Result<Exit, exit::Failure> {
         Command::Db(arguments) => command::db::run(arguments),
         Command::Compare(arguments) => command::compare::run(arguments),
         Command::Demo(arguments) => command::demo::run(arguments),
+        Command::MetricServer(arguments) => command::metric_server::run(arguments),
     }
 }
