@@ -11,7 +11,7 @@ use super::sample::{
 };
 use super::{Place, on_disk, on_server};
 use crate::lease::Acquisition;
-use crate::session::values;
+use crate::session::{Mode, values};
 use crate::{Access, CommitOptions, Database, Staging, Store, StoreError};
 
 /// Runs a case in an empty file, and in an empty database of a server where there is one.
@@ -228,6 +228,17 @@ fn a_lost_connection_is_transient_and_never_used_again() {
     drop(writer(store));
     server.disconnect_all();
     assert_eq!(writer(store).parts().expect("a new connection"), []);
+}
+
+#[test]
+fn what_is_dropped_by_an_asynchronous_task_does_not_wait() {
+    let Some(place) = on_server() else { return };
+    let store = store_of(&place).clone();
+    let (idle, busy) = (writer(&store), writer(&store));
+    busy.session.begin("trying", Mode::Write).expect("begun");
+    drop((idle, place));
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    runtime.block_on(async move { drop((busy, store)) });
 }
 
 #[test]

@@ -298,9 +298,10 @@ impl Session for PostgresSession {
 
 impl Drop for PostgresSession {
     fn drop(&mut self) {
-        self.rollback();
         let Some(mut link) = self.link.take() else { return };
-        if !self.is_broken.get() {
+        // A transaction that is open still ends with its connection: waiting is not for a drop,
+        // which may happen on a thread that must not wait.
+        if !self.is_broken.get() && !self.is_in_transaction() {
             link.statements = self.statements.take();
             self.server.give_back(link);
         }
