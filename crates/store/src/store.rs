@@ -28,6 +28,10 @@ impl Store {
     /// Reads a path, or an address of the form `postgres://USER:PASSWORD@HOST:PORT/DATABASE?…`, as
     /// libpq knows it; opens nothing.
     ///
+    /// `sslmode` is `disable`, `prefer` (the default: TLS where the server has it), `require`,
+    /// `verify-ca` or `verify-full`. Unlike libpq, the server's certificate and name are verified
+    /// wherever there is TLS: by the authorities in the file `sslrootcert`, else by the system's.
+    ///
     /// # Errors
     /// [`StoreError::Address`] when an address cannot be read.
     pub fn parse(text: &str) -> Result<Self, StoreError> {
@@ -35,11 +39,12 @@ impl Store {
             return Ok(Self::file(Path::new(text)));
         }
         let shown = without_password(text);
+        let (text, authorities) = without_verification(text);
         let config = text.parse::<Config>().map_err(|source| {
             let source: Cause = Box::new(source);
             StoreError::Address { address: shown.clone(), source }
         })?;
-        Ok(Self { place: Place::Server(Server::new(config, shown)) })
+        Ok(Self { place: Place::Server(Server::new(config, shown, authorities)) })
     }
 
     /// A file.
@@ -119,6 +124,43 @@ fn without_password(address: &str) -> String {
     shown
 }
 
+/// Takes out of an address what libpq knows and the driver does not: `sslrootcert`, and the modes
+/// that verify, which are no other than `require` here.
+fn without_verification(address: &str) -> (String, Option<PathBuf>) {
+    let Some((place, options)) = address.split_once('?') else { return (address.to_owned(), None) };
+    let mut authorities = None;
+    let mut kept = Vec::new();
+    for option in options.split('&') {
+        match option.split_once('=') {
+            Some(("sslrootcert", path)) => authorities = Some(PathBuf::from(unescaped(path))),
+            Some(("sslmode", "verify-ca" | "verify-full")) => kept.push("sslmode=require"),
+            _ => kept.push(option),
+        }
+    }
+    (format!("{place}?{}", kept.join("&")), authorities)
+}
+
+/// A text with `%2F` and its like turned back; what is no such escape stays as it is.
+fn unescaped(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((first, after)) = rest.split_first() {
+        let digits = after.get(..2).and_then(|digits| str::from_utf8(digits).ok());
+        let escaped = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        match escaped {
+            Some(byte) if *first == b'%' => {
+                bytes.push(byte);
+                rest = &after[2..];
+            }
+            _ => {
+                bytes.push(*first);
+                rest = after;
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -138,6 +180,16 @@ mod tests {
         check("postgres://host/p?user=me&password=secret", "postgres://host/p?user=me");
         check("postgres://host/p?sslmode=require", "postgres://host/p?sslmode=require");
         check("postgres:///p?host=/run/postgresql", "postgres:///p?host=/run/postgresql");
+    }
+
+    #[test]
+    fn what_only_libpq_knows_is_taken_out() {
+        let address = "postgres://host/p?sslmode=verify-full&sslrootcert=/a%2Fb%20c%&user=me";
+        let (text, authorities) = without_verification(address);
+        assert_eq!(text, "postgres://host/p?sslmode=require&user=me");
+        assert_eq!(authorities, Some(PathBuf::from("/a/b c%")));
+        Store::parse(address).expect("an address");
+        assert_eq!(without_verification("postgres://host/p"), ("postgres://host/p".into(), None));
     }
 
     #[test]

@@ -1,13 +1,16 @@
 //! Connections to a PostgreSQL server: how they are made, bounded, and kept for the next user.
 //!
-//! TLS is as in the address (`sslmode`): `disable`, `prefer` (the default) or `require`; where
-//! there is TLS, the server's certificate is verified against the system's authorities.
+//! Where there is TLS, the server's certificate is always verified, by the authorities in the file
+//! that the address names or by the system's.
 
 use std::collections::HashMap;
 use std::future::Future;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
 use tokio::runtime::{Builder, Runtime};
 use tokio_postgres::config::{Host, SslMode};
 use tokio_postgres::tls::MakeTlsConnect;
@@ -49,6 +52,8 @@ pub(crate) struct Server {
 struct Inner {
     config: Config,
     shown: String,
+    /// A file of authorities instead of the system's.
+    authorities: Option<PathBuf>,
     idle: Mutex<Vec<Link>>,
 }
 
@@ -62,7 +67,7 @@ pub(crate) struct Link {
 
 impl Server {
     /// Takes note of where a server is; connects to nothing. `shown` is its address for people.
-    pub(crate) fn new(mut config: Config, shown: String) -> Self {
+    pub(crate) fn new(mut config: Config, shown: String, authorities: Option<PathBuf>) -> Self {
         config.connect_timeout(CONNECT_TIMEOUT);
         config.keepalives(true);
         config.keepalives_idle(KEEPALIVE);
@@ -70,7 +75,7 @@ impl Server {
         if config.get_application_name().is_none() {
             config.application_name("pratique");
         }
-        Self { inner: Arc::new(Inner { config, shown, idle: Mutex::default() }) }
+        Self { inner: Arc::new(Inner { config, shown, authorities, idle: Mutex::default() }) }
     }
 
     /// The address for people, without password.
@@ -141,7 +146,7 @@ impl Server {
         if is_local || config.get_ssl_mode() == SslMode::Disable {
             return Ok(None);
         }
-        Ok(Some(MakeRustlsConnect::new(tls_config()?)))
+        Ok(Some(MakeRustlsConnect::new(tls_config(self.inner.authorities.as_deref())?)))
     }
 }
 
@@ -176,10 +181,20 @@ impl Drop for Link {
     }
 }
 
-/// TLS with the system's authorities; those that cannot be read are passed over.
-fn tls_config() -> Result<rustls::ClientConfig, rustls::Error> {
+/// TLS with the authorities of a file, or with the system's, of which those that cannot be read are
+/// passed over.
+fn tls_config(authorities: Option<&Path>) -> Result<rustls::ClientConfig, Cause> {
     let mut roots = rustls::RootCertStore::empty();
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    match authorities {
+        Some(file) => {
+            for certificate in CertificateDer::pem_file_iter(file)? {
+                roots.add(certificate?)?;
+            }
+        }
+        None => {
+            roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        }
+    }
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?
