@@ -19,11 +19,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use pratique_clockwork::Clock;
 use pratique_clockwork::lease::Lease;
 use pratique_model::{Ecosystem, PartId, Release};
 use pratique_store::{
-    ChangeKind, ChangedKey, Database, Impact, PackageKey, StoreError, StoredPackage,
+    ChangeKind, ChangedKey, Channel, Database, Impact, PackageKey, StoreError, StoredPackage,
 };
 
 use crate::{MatchError, coverage};
@@ -139,23 +138,6 @@ pub fn step(
     Ok(database.transaction(fence, |database| work(database, limits, now))?)
 }
 
-/// Does all that is left to do, step by step. For commands: a service takes the steps itself,
-/// between which it looks whether it is to stop.
-///
-/// # Errors
-/// As [`step`]; what earlier steps wrote stays.
-pub fn run_once(
-    database: &Database,
-    fence: Option<&Lease>,
-    clock: &Clock,
-) -> Result<Progress, MatchError> {
-    let mut progress = Progress::default();
-    while let Some(more) = step(database, fence, StepLimits::default(), clock.now())? {
-        progress.add(&more);
-    }
-    Ok(progress)
-}
-
 fn work(
     database: &Database,
     limits: StepLimits,
@@ -181,6 +163,9 @@ fn work(
         round.catch_up(&behind)?;
     }
     database.write_impact(&round.impact, now)?;
+    if !round.impact.notifications.is_empty() {
+        database.ring(Channel::Outbox)?;
+    }
     Ok(Some(round.progress))
 }
 

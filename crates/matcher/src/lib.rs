@@ -14,7 +14,9 @@ mod hit;
 mod impact;
 mod installed;
 mod lookup;
+mod metrics;
 mod rating;
+mod room;
 mod row;
 mod suppression;
 mod verdict;
@@ -26,9 +28,11 @@ use pratique_store::StoreError;
 pub use ask::{PackageQuestion, Question, QuestionError, Releases, VersionRange};
 pub use assess::assess;
 pub use filter::{Filters, filter};
-pub use impact::{Backlog, Progress, StepLimits, backlog, run_once, step};
+pub use impact::{Backlog, Progress, StepLimits, backlog, step};
 pub use installed::Installed;
+pub use metrics::Metrics;
 pub use rating::risk;
+pub use room::{Config, LEASE, Matcher, Outcome, run_once};
 pub use verdict::{Doubt, Exemption, Proof, Verdict, verdict};
 
 /// The sources that say something about CVEs and nothing about packages.
@@ -56,6 +60,9 @@ pub enum MatchError {
     /// The findings could not be brought up to date.
     #[error("bringing findings up to date")]
     Impact(#[from] StoreError),
+    /// The process ends and lets nothing run on blocking threads any more.
+    #[error("stopped before its end")]
+    Stopped,
 }
 
 impl MatchError {
@@ -63,6 +70,7 @@ impl MatchError {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Store { source, .. } | Self::Impact(source) => source.is_transient(),
+            Self::Stopped => true,
         }
     }
 }

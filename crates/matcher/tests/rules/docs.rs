@@ -10,9 +10,11 @@ fn tests_of(folder: &Path, names: &mut Vec<String>) {
             tests_of(&path, names);
         } else if path.extension().is_some_and(|extension| extension == "rs") {
             let text = std::fs::read_to_string(&path).expect("the file is read");
-            let after_attribute = text.split("#[test]\n").skip(1);
-            names.extend(after_attribute.filter_map(|text| {
-                let name = text.trim_start().strip_prefix("fn ")?;
+            let lines: Vec<&str> = text.lines().map(str::trim).collect();
+            let is_test = |line: &str| line == "#[test]" || line.starts_with("#[tokio::test");
+            let functions = lines.windows(2).filter(|pair| is_test(pair[0]));
+            names.extend(functions.filter_map(|pair| {
+                let name = pair[1].trim_start_matches("async ").strip_prefix("fn ")?;
                 name.split('(').next().map(str::to_owned)
             }));
         }
