@@ -187,6 +187,25 @@ fn a_new_database_is_prepared_by_one_of_many() {
 }
 
 #[test]
+fn a_server_that_is_not_ours_or_too_new_is_left_alone() {
+    let Some(server) = postgres::cluster().map(postgres::Cluster::empty_database) else { return };
+    let store = Store::parse(&server.url()).expect("an address");
+    let open = |access| store.open(access).err().expect("refused");
+    assert!(matches!(open(Access::ReadOnly), StoreError::Older { found: 0, .. }));
+    server.execute("CREATE TABLE migration (id bigint)");
+    for access in [Access::ReadOnly, Access::ReadWrite] {
+        let error = open(access);
+        assert!(matches!(error, StoreError::Foreign { .. }), "{error}");
+    }
+    server.execute("DROP TABLE migration");
+    drop(writer(&store));
+    server.execute("INSERT INTO migration VALUES (98, 'sum', 1)");
+    drop(writer(&store));
+    server.execute("INSERT INTO migration VALUES (99, 'sum', 99)");
+    assert!(matches!(open(Access::ReadWrite), StoreError::Newer { needed: 99, .. }));
+}
+
+#[test]
 fn who_waits_in_vain_is_told_for_whom() {
     let place = on_disk();
     let (first, mut second) = (writer(store_of(&place)), writer(store_of(&place)));

@@ -89,7 +89,8 @@ impl PostgresSession {
         match self.link().wait(answer) {
             Ok(Ok(value)) => Ok(value),
             Ok(Err(error)) => {
-                self.has_conflict.set(is_conflict(&error));
+                // Stays until the next transaction: after a conflict all else is refused.
+                self.has_conflict.set(self.has_conflict.get() || is_conflict(&error));
                 if is_fatal(&error) || self.link().client.is_closed() {
                     self.is_broken.set(true);
                 }
@@ -274,12 +275,9 @@ impl Session for PostgresSession {
 
     fn rollback(&self) {
         if self.is_in_transaction.replace(false) && !self.is_broken.get() {
-            // What went wrong before it is what the caller wants to know.
-            let has_conflict = self.has_conflict.get();
             if self.simple("taking back", "ROLLBACK").is_err() {
                 self.is_broken.set(true);
             }
-            self.has_conflict.set(has_conflict);
         }
     }
 
