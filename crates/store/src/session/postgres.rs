@@ -274,10 +274,9 @@ impl Session for PostgresSession {
     }
 
     fn rollback(&self) {
-        if self.is_in_transaction.replace(false) && !self.is_broken.get() {
-            if self.simple("taking back", "ROLLBACK").is_err() {
-                self.is_broken.set(true);
-            }
+        let is_open = self.is_in_transaction.replace(false) && !self.is_broken.get();
+        if is_open && self.simple("taking back", "ROLLBACK").is_err() {
+            self.is_broken.set(true);
         }
     }
 
