@@ -25,7 +25,10 @@ use jiff::SignedDuration;
 
 use pratique_store::StoreError;
 
-pub use ask::{PackageQuestion, Question, QuestionError, Releases, VersionRange};
+pub use ask::{
+    Answer, AnswerVerdict, AskOptions, ConcernedImage, PackageQuestion, Question, QuestionError,
+    Reason, Releases, VersionRange, ask,
+};
 pub use assess::assess;
 pub use filter::{Filters, filter};
 pub use impact::{Backlog, Progress, StepLimits, backlog, step};

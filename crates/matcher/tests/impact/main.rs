@@ -1,5 +1,6 @@
 //! From a change of advisories to findings and the outbox.
 
+mod asking;
 mod cases;
 mod random;
 mod service;
