@@ -69,6 +69,20 @@ pub(crate) fn cargo_deny() -> (Tally, Command) {
     (tally, Command::new(program))
 }
 
+/// Installs runsc into the component cache, for the tests over real sandboxes; without Go they are
+/// skipped. Its module has no versions: the branch that Go's tools can build is called `go`.
+pub(crate) fn runsc() -> Tally {
+    let folder = component_cache().join("runsc/bin");
+    if folder.join("runsc").exists() || !is_in_path("go") {
+        return Tally::default();
+    }
+    let mut install = Command::new("go");
+    install.args(["install", "gvisor.dev/gvisor/runsc@go"]);
+    // With cgo its sandboxes die at their start.
+    install.env("CGO_ENABLED", "0").env("GOFLAGS", "-mod=mod").env("GOBIN", &folder);
+    step::check("install runsc", &mut install)
+}
+
 /// Where real components are kept between runs: `$XDG_CACHE_HOME/pratique-components`.
 pub(crate) fn component_cache() -> PathBuf {
     let cache = env::var_os("XDG_CACHE_HOME")

@@ -18,6 +18,7 @@ pub(crate) fn run(root: &Path, flags: &[&str]) -> Result<(), String> {
     let mut tally = Tally::default();
     if is_installing {
         tally.add(machine::install());
+        tally.add(machine::runsc());
     }
     tally.add(formatting(root));
     tally.add(lints(root));

@@ -5,6 +5,7 @@ mod feed_server;
 pub mod image;
 pub mod postgres;
 pub mod process;
+pub mod sandbox;
 mod small_disk;
 
 pub use feed_server::{FeedServer, Request, ScriptedAnswer, gzip_bomb, zip_bomb};

@@ -12,4 +12,5 @@ mod database;
 mod demo;
 mod failures;
 mod house;
+mod metric_server;
 mod report;

@@ -1,0 +1,203 @@
+//! How a fake sandbox behaves once it is called.
+
+use std::io::{IoSlice, Write as _};
+use std::os::fd::AsFd as _;
+use std::time::Duration;
+
+use regex::Regex;
+use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::UnixStream;
+
+use super::reply::{busy, idle, point, reply};
+
+/// What a dripping sandbox waits between two bytes.
+const DRIP: Duration = Duration::from_millis(10);
+/// How much a flooding one sends, more than any server should read.
+const FLOOD_BYTES: usize = 64 * 1024 * 1024;
+
+/// What a sandbox does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Conduct {
+    /// Answers rightly, as one that sleeps.
+    Idle,
+    /// Answers rightly, with all that it registered.
+    Busy,
+    /// Answers rightly, with descriptors attached.
+    Descriptors,
+    /// Listens and never accepts.
+    NeverAccepts,
+    /// Accepts and never reads.
+    NeverReads,
+    /// Sends half an answer and stops.
+    StopsHalfway,
+    /// Sends half an answer and closes.
+    ClosesHalfway,
+    /// Closes at once.
+    ClosesAtOnce,
+    /// Sends a byte now and then.
+    Drips,
+    /// Sends a string without end.
+    EndlessString,
+    /// Sends arrays within arrays.
+    Deep,
+    /// Sends `null` for a point.
+    Nulls,
+    /// Sends numbers that no integer holds.
+    ExtremeNumbers,
+    /// Lets its counters fall, written as integers.
+    Falls,
+    /// Lets them fall, written as floats.
+    FallsInFloats,
+    /// Sends labels that were not registered.
+    UndeclaredLabels,
+    /// Says that it is another sandbox.
+    ForeignLabels,
+    /// Sends a metric that was not registered.
+    UnknownMetric,
+    /// Sends the same point over and over.
+    Floods,
+    /// Sends what is not JSON.
+    Garbage,
+    /// Comes from the future.
+    Future,
+    /// Another process answers for it.
+    WrongPeer,
+    /// Has no socket.
+    NoSocket,
+}
+
+impl Conduct {
+    /// Every kind that is not honest.
+    pub const HOSTILE: [Self; 20] = [
+        Self::NeverAccepts,
+        Self::NeverReads,
+        Self::StopsHalfway,
+        Self::ClosesHalfway,
+        Self::ClosesAtOnce,
+        Self::Drips,
+        Self::EndlessString,
+        Self::Deep,
+        Self::Nulls,
+        Self::ExtremeNumbers,
+        Self::Falls,
+        Self::FallsInFloats,
+        Self::UndeclaredLabels,
+        Self::ForeignLabels,
+        Self::UnknownMetric,
+        Self::Floods,
+        Self::Garbage,
+        Self::Future,
+        Self::WrongPeer,
+        Self::NoSocket,
+    ];
+
+    /// Answers one call; `call` counts from 1. Errors mean that the caller has gone.
+    pub(super) async fn answer(self, mut stream: UnixStream, call: i64) {
+        let mut request = [0; 4 * 1024];
+        let length = match self {
+            Self::NeverReads => std::future::pending().await,
+            Self::ClosesAtOnce => return,
+            _ => stream.read(&mut request).await.unwrap_or(0),
+        };
+        let filter = filter(&request[..length]);
+        match self {
+            Self::Descriptors => attach(&stream, &reply(&idle(call))).await,
+            Self::StopsHalfway => {
+                let text = reply(&idle(call));
+                let _ = stream.write_all(&text.as_bytes()[..text.len() / 2]).await;
+                std::future::pending::<()>().await;
+            }
+            Self::Drips => {
+                for byte in reply(&busy(call)).bytes() {
+                    if stream.write_all(&[byte]).await.is_err() {
+                        return;
+                    }
+                    tokio::time::sleep(DRIP).await;
+                }
+            }
+            Self::EndlessString => {
+                let start = b"{\"new\":\"";
+                let _ = stream.write_all(start).await;
+                while stream.write_all(&[b'x'; 4 * 1024]).await.is_ok() {}
+            }
+            _ => {
+                if stream.write_all(self.text(call, filter.as_ref()).as_bytes()).await.is_ok() {
+                    // An honest server waits for the next call.
+                    let _ = stream.read(&mut request).await;
+                }
+            }
+        }
+    }
+
+    /// The answer of those that send it in one piece.
+    fn text(self, call: i64, filter: Option<&Regex>) -> String {
+        let good = || reply(&fitting(&idle(call), filter));
+        let with = |point: &str| reply(&format!("{},{point}", idle(call)));
+        match self {
+            Self::Busy => reply(&fitting(&busy(call), filter)),
+            Self::ClosesHalfway => {
+                let text = good();
+                text[..text.len() / 2].to_owned()
+            }
+            Self::Deep => format!("{{\"new\":{}", "[".repeat(1024 * 1024)),
+            Self::Nulls => with("null"),
+            Self::ExtremeNumbers => with(&point(20, "99999999999999999999999999999999")),
+            Self::Falls => reply(&point(0, &(1_000 - call).to_string())),
+            Self::FallsInFloats => {
+                let value = format!("{}.0", 1_000 - call);
+                reply(&point(0, &value).replace("\"int\"", "\"float\""))
+            }
+            Self::UndeclaredLabels => {
+                with(&point(20, "1").replace("\"val\"", "\"labels\":{\"pod_name\":\"x\"},\"val\""))
+            }
+            Self::ForeignLabels => {
+                let external = "\"external_labels\":{\"sandbox\":\"honest-0\"},\"val\"";
+                with(&point(20, "1").replace("\"val\"", external))
+            }
+            Self::UnknownMetric => {
+                with(&point(20, "1").replace("netstack_some", "meta_sandbox_running"))
+            }
+            Self::Floods => {
+                let one = point(20, "1") + ",";
+                reply(&one.repeat(FLOOD_BYTES / one.len()))
+            }
+            Self::Garbage => "HTTP/1.1 200 OK\r\n\r\n<html>".to_owned(),
+            Self::Future => good().replace("\"when\":\"20", "\"when\":\"21"),
+            _ => good(),
+        }
+    }
+}
+
+/// The filter of a request, which honest sandboxes keep to.
+fn filter(request: &[u8]) -> Option<Regex> {
+    let request: serde_json::Value = serde_json::from_slice(request).ok()?;
+    let text = request["arg"]["only_metrics"].as_str()?;
+    Regex::new(text).ok()
+}
+
+/// The points whose names fit a filter.
+fn fitting(points: &str, filter: Option<&Regex>) -> String {
+    let Some(filter) = filter else { return points.to_owned() };
+    let name = |point: &str| {
+        let (_, rest) = point.split_once("\"name\":\"")?;
+        rest.split_once('"').map(|(name, _)| name.to_owned())
+    };
+    let split = points.replace("},{\"metric\"", "}\n{\"metric\"");
+    let fitting =
+        split.lines().filter(|point| name(point).is_some_and(|name| filter.is_match(&name)));
+    fitting.collect::<Vec<_>>().join(",")
+}
+
+/// Sends an answer with open files attached to its first byte.
+async fn attach(stream: &UnixStream, text: &str) {
+    let Ok(()) = stream.writable().await else { return };
+    let mut file = tempfile::tempfile().expect("a file");
+    let _ = file.write_all(b"x");
+    let files = [file.as_fd(); 16];
+    let mut space = [std::mem::MaybeUninit::uninit(); 256];
+    let mut control = SendAncillaryBuffer::new(&mut space);
+    assert!(control.push(SendAncillaryMessage::ScmRights(&files)), "there is room");
+    let bytes = [IoSlice::new(text.as_bytes())];
+    let _ = sendmsg(stream, &bytes, &mut control, SendFlags::empty());
+}
