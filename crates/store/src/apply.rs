@@ -113,7 +113,8 @@ impl Database {
         })
     }
 
-    fn commit_finished(
+    /// The same within a transaction, of what is filled to its end.
+    pub(crate) fn commit_finished(
         &self,
         staging: &mut Staging,
         options: &CommitOptions,

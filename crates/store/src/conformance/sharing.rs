@@ -107,6 +107,29 @@ fn parts_are_committed_at_the_same_time() {
 }
 
 #[test]
+fn a_part_does_not_wait_for_another_that_is_being_written() {
+    let Some(place) = on_server() else { return };
+    let store = store_of(&place);
+    let (large, mut small) = (writer(store), writer(store));
+    let mut staging = Staging::new(part(), None);
+    for advisory in shared_feed(1) {
+        staging.advisory(&advisory);
+    }
+    staging.finish().expect("filled");
+    crate::part::ensure_apart(&large, &part()).expect("a part");
+    // Both need the same releases and texts, which are new. Were one to wait for the other, it
+    // would wait for ever: the other goes on when it is done.
+    large
+        .transaction(None, |large| {
+            large.commit_finished(&mut staging, &options(1))?;
+            commit(&mut small, &PartId::new("ubuntu", "ubuntu"), 1, &shared_feed(1))
+        })
+        .expect("nobody waits");
+    assert_eq!(looked_up(&large, "a").len(), 2 * 40);
+    assert_whole(&place.database);
+}
+
+#[test]
 fn one_part_is_committed_by_one_after_the_other() {
     everywhere(|store| {
         std::thread::scope(|scope| {
