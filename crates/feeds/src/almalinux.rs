@@ -17,10 +17,11 @@ use pratique_model::{
 };
 use pratique_version::Scheme;
 
-use crate::osv::range;
 use crate::osv::record::{AffectedEntry, Record, sorted_cves};
+use crate::osv::{range, tip};
 use crate::{
     Container, Coverage, Document, FeedError, Parser, Part, Sink, Source, SourceKind, Summary,
+    TipRow,
 };
 
 /// The releases that are published; the number is the part's name and osv.dev's.
@@ -68,6 +69,14 @@ impl Source for AlmaLinux {
             newest: None,
             record_count: 0,
         })
+    }
+
+    fn tip_url(&self, part: &PartId) -> Option<String> {
+        Some(format!("{BASE_URL}/AlmaLinux:{}/modified_id.csv", part.part()))
+    }
+
+    fn tip_rows(&self, list: &[u8], is_cut: bool) -> Option<Vec<TipRow>> {
+        tip::rows(list, is_cut)
     }
 }
 

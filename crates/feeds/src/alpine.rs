@@ -9,6 +9,7 @@
 mod identifiers;
 
 use std::io::BufRead;
+use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -21,7 +22,8 @@ use self::identifiers::Identifiers;
 use crate::json::{self, Pairs, Text};
 use crate::text;
 use crate::{
-    Container, Coverage, Document, FeedError, Parser, Part, Sink, Source, SourceKind, Summary,
+    Container, Coverage, Document, EVERY_MINUTE, FeedError, HOURLY, Parser, Part, Sink, Source,
+    SourceKind, Summary,
 };
 
 /// How large one secdb file may be, in bytes. Alpine's have a few hundred KB, Chainguard's some
@@ -37,6 +39,9 @@ const BRANCH_OF_2023: u16 = 19;
 
 /// No branch beyond this one is asked for, whatever year the clock says.
 const BRANCH_MAX: u16 = 60;
+
+/// How many branches count as mended: four, and those of a year that are not there yet.
+const BRANCHES_MENDED: u16 = 6;
 
 const PARSER_VERSION: u32 = 1;
 
@@ -77,9 +82,8 @@ impl Source for Secdb {
             let documents = vec![document(url.to_owned(), false)];
             return vec![part(self.name, Release::new(self.name, ""), documents)];
         }
-        let newest = BRANCH_OF_2023.saturating_add(year.saturating_sub(2023).saturating_mul(2));
         let mut branches: Vec<String> =
-            (BRANCH_FIRST..=newest.min(BRANCH_MAX)).map(|minor| format!("v3.{minor}")).collect();
+            (BRANCH_FIRST..=newest_branch(year)).map(|minor| format!("v3.{minor}")).collect();
         branches.push("edge".to_owned());
         let parts = branches.iter().map(|branch| {
             let url = |repository| format!("https://secdb.alpinelinux.org/{branch}/{repository}");
@@ -97,6 +101,22 @@ impl Source for Secdb {
         };
         Box::new(Reader { branch: part.part().to_owned(), release, buffer: Vec::new() })
     }
+
+    /// Branches that Alpine still mends (two years, four branches) and rolling ones change any
+    /// time; others hardly ever.
+    fn interval(&self, part: &PartId, year: u16) -> Duration {
+        let minor = part.part().strip_prefix("v3.").and_then(|minor| minor.parse::<u16>().ok());
+        match minor {
+            Some(minor) if minor.saturating_add(BRANCHES_MENDED) <= newest_branch(year) => HOURLY,
+            _ => EVERY_MINUTE,
+        }
+    }
+}
+
+/// The newest branch that a year can have.
+fn newest_branch(year: u16) -> u16 {
+    let newest = BRANCH_OF_2023.saturating_add(year.saturating_sub(2023).saturating_mul(2));
+    newest.min(BRANCH_MAX)
 }
 
 fn document(url: String, optional: bool) -> Document {

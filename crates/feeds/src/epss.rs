@@ -5,6 +5,7 @@
 
 use std::io::BufRead;
 use std::io::Read as _;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -13,7 +14,8 @@ use pratique_model::{Enrichment, Epss, Note, PartId, is_cve};
 
 use crate::text::quoted;
 use crate::{
-    Container, Coverage, Document, FeedError, Parser, Part, Sink, Source, SourceKind, Summary,
+    Container, Coverage, Document, EVERY_SIX_HOURS, FeedError, Parser, Part, Sink, Source,
+    SourceKind, Summary,
 };
 
 const PARSER_VERSION: u32 = 1;
@@ -56,6 +58,10 @@ impl Source for EpssScores {
 
     fn parser(&self, _part: &PartId) -> Box<dyn Parser> {
         Box::<EpssParser>::default()
+    }
+
+    fn interval(&self, _part: &PartId, _year: u16) -> Duration {
+        EVERY_SIX_HOURS
     }
 }
 

@@ -4,6 +4,7 @@
 //! ransomware uses a flaw is the word `Known`; everything else, `Unknown` included, is no.
 
 use std::io::BufRead;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -13,7 +14,8 @@ use serde::Deserialize;
 use crate::json_items::{Piece, items};
 use crate::text::quoted;
 use crate::{
-    Container, Coverage, Document, FeedError, Parser, Part, Sink, Source, SourceKind, Summary,
+    Container, Coverage, Document, EVERY_MINUTE, FeedError, Parser, Part, Sink, Source, SourceKind,
+    Summary,
 };
 
 const PARSER_VERSION: u32 = 1;
@@ -71,6 +73,10 @@ impl Source for Kev {
 
     fn parser(&self, _part: &PartId) -> Box<dyn Parser> {
         Box::<KevParser>::default()
+    }
+
+    fn interval(&self, _part: &PartId, _year: u16) -> Duration {
+        EVERY_MINUTE
     }
 }
 

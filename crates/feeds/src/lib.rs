@@ -22,6 +22,7 @@ mod text;
 mod ubuntu;
 
 use std::io::BufRead;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use pratique_model::{Advisory, Ecosystem, Enrichment, Note, PartId, Release};
@@ -58,6 +59,54 @@ pub trait Source: Sync {
 
     /// A parser for one part; each part is read by a parser of its own.
     fn parser(&self, part: &PartId) -> Box<dyn Parser>;
+
+    /// How often it is worth asking for a part that has no list of its newest entries. `year` is
+    /// the present year.
+    fn interval(&self, part: &PartId, year: u16) -> Duration {
+        let _ = (part, year);
+        HOURLY
+    }
+
+    /// Where a list of the part's newest entries lies, newest first, of which the beginning is
+    /// worth asking for every minute; `None` when upstream has none.
+    fn tip_url(&self, part: &PartId) -> Option<String> {
+        let _ = part;
+        None
+    }
+
+    /// Reads the beginning of that list; `is_cut` when it goes on in the middle of a row. `None`
+    /// when it is not such a list.
+    fn tip_rows(&self, list: &[u8], is_cut: bool) -> Option<Vec<TipRow>> {
+        let _ = (list, is_cut);
+        None
+    }
+
+    /// Where one entry of that list lies, as a file that the parser reads; `None` when it cannot
+    /// be had by itself.
+    fn entry_url(&self, part: &PartId, id: &str) -> Option<String> {
+        let _ = (part, id);
+        None
+    }
+}
+
+/// How often to ask for what answers "nothing new" with a few bytes. From the design (updater,
+/// *Schedule*).
+pub const EVERY_MINUTE: Duration = Duration::from_mins(1);
+
+/// How often to ask where nothing else is said. From the design (updater, *Schedule*).
+pub const HOURLY: Duration = Duration::from_hours(1);
+
+/// How often to ask for what its publisher renews a few times a day. From the design (updater,
+/// *Schedule*).
+pub const EVERY_SIX_HOURS: Duration = Duration::from_hours(6);
+
+/// A row of a list of the newest entries.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct TipRow {
+    /// When the entry was last changed, as the list says.
+    pub modified: Timestamp,
+    /// The entry's id.
+    pub id: String,
 }
 
 /// What a source brings.

@@ -9,6 +9,7 @@ mod hashing;
 mod item;
 
 use std::io::{BufRead, Read as _};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::civil::DateTime;
@@ -19,7 +20,8 @@ use self::hashing::Hashing;
 use crate::json_items::{Piece, items};
 use crate::text::quoted;
 use crate::{
-    Container, Coverage, Document, FeedError, Parser, Part, Sink, Source, SourceKind, Summary,
+    Container, Coverage, Document, EVERY_SIX_HOURS, FeedError, Parser, Part, Sink, Source,
+    SourceKind, Summary,
 };
 
 const PARSER_VERSION: u32 = 1;
@@ -79,6 +81,10 @@ impl Source for Nvd {
 
     fn parser(&self, _part: &PartId) -> Box<dyn Parser> {
         Box::<NvdParser>::default()
+    }
+
+    fn interval(&self, _part: &PartId, _year: u16) -> Duration {
+        EVERY_SIX_HOURS
     }
 }
 

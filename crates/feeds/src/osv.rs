@@ -10,6 +10,7 @@ mod advisory;
 mod platform;
 pub(crate) mod range;
 pub(crate) mod record;
+pub(crate) mod tip;
 
 use std::io::BufRead;
 
@@ -19,6 +20,7 @@ use pratique_model::{Ecosystem, Note, PartId};
 use self::record::Record;
 use crate::{
     Container, Coverage, Document, FeedError, Parser, Part, Sink, Source, SourceKind, Summary,
+    TipRow,
 };
 
 /// Raised when the same records give other advisories.
@@ -85,6 +87,18 @@ impl Source for Osv {
             .expect("a parser is asked for a part of this source");
         Box::new(OsvParser { name, ecosystem, newest: None, record_count: 0 })
     }
+
+    fn tip_url(&self, part: &PartId) -> Option<String> {
+        Some(format!("{BASE_URL}/{}/modified_id.csv", part.part()))
+    }
+
+    fn tip_rows(&self, list: &[u8], is_cut: bool) -> Option<Vec<TipRow>> {
+        tip::rows(list, is_cut)
+    }
+
+    fn entry_url(&self, part: &PartId, id: &str) -> Option<String> {
+        tip::entry_url(&format!("{BASE_URL}/{}", part.part()), id)
+    }
 }
 
 impl Parser for OsvParser {
@@ -109,7 +123,10 @@ impl Parser for OsvParser {
                 }
                 sink.advisory(converted.advisory);
             }
-            Err(text) => sink.quarantine(Note { subject: path.to_owned(), text }),
+            Err(text) => {
+                self.record_count += 1;
+                sink.quarantine(Note { subject: path.to_owned(), text });
+            }
         }
         Ok(())
     }

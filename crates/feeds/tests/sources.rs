@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use pratique_feeds::sources;
 
 /// Facts that every section states, as the beginning of a list item.
-const FACTS: [&str; 4] = ["- URL: ", "- Licence: ", "- as_of: ", "- Left out: "];
+const FACTS: [&str; 5] = ["- URL: ", "- Asked: ", "- Licence: ", "- as_of: ", "- Left out: "];
 
 /// A row of a table: its cells.
 type Row = Vec<String>;
@@ -68,6 +68,16 @@ fn every_source_has_a_section_with_its_facts_and_rows() {
         for fact in FACTS {
             assert!(text.contains(fact), "{}: no line {fact:?}", source.name());
         }
+        // Of a part without a list, and of the newest.
+        let part = source.parts(2026).pop().expect("a part").id;
+        let asked = match source.tip_url(&part) {
+            Some(_) => "every minute, the first 64 KiB",
+            None if source.interval(&part, 2026).as_secs() == 60 => "every minute",
+            None if source.interval(&part, 2026).as_secs() == 3_600 => "every hour",
+            None => "every 6 h",
+        };
+        let line = format!("- Asked: {asked}");
+        assert!(text.contains(&line), "{}: no line {line:?}", source.name());
         assert!(!rows.is_empty(), "{}: no rows", source.name());
         for part in source.parts(2026) {
             let url = &part.documents[0].url;
