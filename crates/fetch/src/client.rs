@@ -10,7 +10,7 @@ use tokio::sync::OnceCell;
 
 use crate::http::Http;
 use crate::mirror::{self, Location};
-use crate::{Config, FetchError, Fingerprint, Spooled};
+use crate::{Config, FetchError, Fingerprint, Spooled, spool};
 
 /// The longest wait that a server may ask for within one fetch; a longer one ends the fetch with
 /// [`FetchError::retry_after`] set, for the scheduler to honour.
@@ -43,6 +43,24 @@ pub enum Outcome {
     Absent,
     /// The document.
     Body(Spooled),
+}
+
+/// The beginning of a document.
+#[derive(Debug)]
+pub enum Head {
+    /// The document is what the fingerprint says.
+    Unchanged,
+    /// There is no such document.
+    Absent,
+    /// So much of it.
+    Bytes {
+        /// The beginning, at most as long as was asked for.
+        bytes: Vec<u8>,
+        /// Whether the document goes on.
+        is_cut: bool,
+        /// What to know the document by; without a hash, since only a part was read.
+        fingerprint: Fingerprint,
+    },
 }
 
 impl Client {
@@ -89,6 +107,38 @@ impl Client {
         }
     }
 
+    /// The first `bytes_max` bytes of `url`, unless the document is still what the headers in
+    /// `known` say. A server that gives no ranges is listened to for as long.
+    ///
+    /// Asks once: who wants the beginning of a list comes back anyway. Dropping the future stops
+    /// the work.
+    ///
+    /// # Errors
+    /// [`FetchError`].
+    pub async fn fetch_head(
+        &self,
+        url: &str,
+        bytes_max: u64,
+        known: Option<&Fingerprint>,
+    ) -> Result<Head, FetchError> {
+        let asked = parse(url)?;
+        match self.locate(&asked)? {
+            Location::File(path) => open_head(path, bytes_max, known).await,
+            Location::Http(at) => {
+                let Shared { config, clock, http, .. } = &*self.shared;
+                let http = http.get_or_try_init(|| async { Http::try_new(config) }).await?;
+                let after = config.total_timeout;
+                let work = async {
+                    let answer = http.ask(config, clock, &at, known, Some(bytes_max)).await?;
+                    answer.into_head(config, bytes_max).await
+                };
+                tokio::time::timeout(after, work)
+                    .await
+                    .map_err(|_| FetchError::TooSlow { url: at.to_string(), after })?
+            }
+        }
+    }
+
     /// Where a document really is: at the mirror, if there is one.
     fn locate(&self, url: &Url) -> Result<Location, FetchError> {
         let error = |problem: String| FetchError::Url { url: url.to_string(), problem };
@@ -110,7 +160,7 @@ impl Client {
         let http = http.get_or_try_init(|| async { Http::try_new(config) }).await?;
         let mut failure_count = 0;
         loop {
-            let error = match http.ask(config, clock, url, known).await {
+            let error = match http.ask(config, clock, url, known, None).await {
                 Ok(answer) => match answer.into_outcome(config, name, known).await {
                     Ok(outcome) => return Ok(outcome),
                     Err(error) => error,
@@ -147,6 +197,24 @@ async fn open(
         }
         Ok(spooled) => Ok(Outcome::Body(spooled)),
         Err(error) if is_missing(&error) => Ok(Outcome::Absent),
+        Err(source) => Err(FetchError::File { path, source }),
+    });
+    work.await.expect("reading a file does not panic")
+}
+
+/// Reads the beginning of a file of this machine.
+async fn open_head(
+    path: PathBuf,
+    bytes_max: u64,
+    known: Option<&Fingerprint>,
+) -> Result<Head, FetchError> {
+    let known = known.and_then(|known| known.last_modified.clone());
+    let work = tokio::task::spawn_blocking(move || match spool::head(&path, bytes_max) {
+        Ok((_, _, fingerprint)) if known.is_some() && fingerprint.last_modified == known => {
+            Ok(Head::Unchanged)
+        }
+        Ok((bytes, is_cut, fingerprint)) => Ok(Head::Bytes { bytes, is_cut, fingerprint }),
+        Err(error) if is_missing(&error) => Ok(Head::Absent),
         Err(source) => Err(FetchError::File { path, source }),
     });
     work.await.expect("reading a file does not panic")

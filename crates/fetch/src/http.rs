@@ -8,12 +8,12 @@ use std::time::Duration;
 
 use pratique_clockwork::Clock;
 use reqwest::header::{
-    ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, ETAG, HeaderMap, HeaderName,
-    IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED, LOCATION, RETRY_AFTER,
+    ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, ETAG, HeaderMap, HeaderName,
+    IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED, LOCATION, RANGE, RETRY_AFTER,
 };
 use reqwest::{Certificate, Proxy, Response, Url, redirect};
 
-use crate::client::Outcome;
+use crate::client::{Head, Outcome};
 use crate::guard::{self, LoopbackResolver};
 use crate::spool::{Spooler, TransferEncoding};
 use crate::{Config, FetchError, Fingerprint, retry_after};
@@ -77,20 +77,26 @@ impl Http {
         Ok(Self { client })
     }
 
-    /// Asks once, following redirects.
+    /// Asks once, following redirects; for the first `bytes_max` bytes, if so many are wanted.
     pub(crate) async fn ask(
         &self,
         config: &Config,
         clock: &Clock,
         url: &Url,
         known: Option<&Fingerprint>,
+        bytes_max: Option<u64>,
     ) -> Result<Answer, FetchError> {
         let mut url = url.clone();
         for _ in 0..=REDIRECTS_MAX {
-            let response = self.send(config, &url, known).await?;
+            let response = self.send(config, &url, known, bytes_max).await?;
             let status = response.status().as_u16();
             let header = |name| text(response.headers(), &name);
             match status {
+                206 if bytes_max.is_some() => {
+                    return Ok(Answer::Body { url, response: Box::new(response) });
+                }
+                // A range of an empty document.
+                416 if bytes_max.is_some() => return Ok(Answer::Absent),
                 200 => return Ok(Answer::Body { url, response: Box::new(response) }),
                 304 if known.is_some() => return Ok(Answer::Unchanged),
                 404 | 410 => return Ok(Answer::Absent),
@@ -113,13 +119,18 @@ impl Http {
         config: &Config,
         url: &Url,
         known: Option<&Fingerprint>,
+        bytes_max: Option<u64>,
     ) -> Result<Response, FetchError> {
         let not_loopback = |host: String| FetchError::NotLoopback { url: url.to_string(), host };
         if config.loopback_only && !guard::allows(url) {
             return Err(not_loopback(url.host_str().unwrap_or_default().to_owned()));
         }
-        let encoding = if is_compressed(url) { "identity" } else { "gzip" };
+        let is_plain = is_compressed(url) || bytes_max.is_some();
+        let encoding = if is_plain { "identity" } else { "gzip" };
         let mut request = self.client.get(url.clone()).header(ACCEPT_ENCODING, encoding);
+        if let Some(bytes_max) = bytes_max {
+            request = request.header(RANGE, format!("bytes=0-{}", bytes_max.saturating_sub(1)));
+        }
         if let Some(known) = known {
             if let Some(etag) = &known.etag {
                 request = request.header(IF_NONE_MATCH, etag);
@@ -188,6 +199,63 @@ impl Answer {
             _ => Ok(Outcome::Body(spooled)),
         }
     }
+}
+
+impl Answer {
+    /// Reads the beginning of the body, if there is one, and leaves the rest.
+    pub(crate) async fn into_head(
+        self,
+        config: &Config,
+        bytes_max: u64,
+    ) -> Result<Head, FetchError> {
+        let (url, mut response) = match self {
+            Self::Unchanged => return Ok(Head::Unchanged),
+            Self::Absent => return Ok(Head::Absent),
+            Self::Body { url, response } => (url, response),
+        };
+        let headers = response.headers();
+        if let Some(encoding) = text(headers, &CONTENT_ENCODING).filter(|it| *it != "identity") {
+            let encoding = encoding.chars().take(40).collect();
+            return Err(FetchError::Encoding { url: url.into(), encoding, source: None });
+        }
+        let fingerprint = Fingerprint {
+            sha256: None,
+            etag: Fingerprint::header(text(headers, &ETAG)),
+            last_modified: Fingerprint::header(text(headers, &LAST_MODIFIED)),
+        };
+        let whole = whole_length(response.status().as_u16(), headers);
+        let announced = response.content_length();
+        let limit = usize::try_from(bytes_max).unwrap_or(usize::MAX);
+        let mut bytes = Vec::new();
+        while bytes.len() < limit {
+            let piece = within(config.idle_timeout, &url, response.chunk()).await?;
+            let piece = piece.map_err(|source| FetchError::Cut {
+                url: url.to_string(),
+                received: bytes.len() as u64,
+                source: source.without_url(),
+            })?;
+            let Some(piece) = piece else { break };
+            bytes.extend_from_slice(piece.get(..limit - bytes.len()).unwrap_or(&piece));
+        }
+        let received = bytes.len() as u64;
+        // A server that does not say how long the document is may have more of it.
+        let is_cut = whole.map_or(received >= bytes_max, |whole| whole > received);
+        match announced {
+            Some(announced) if received < announced.min(bytes_max) => {
+                Err(FetchError::Length { url: url.into(), announced, received })
+            }
+            _ => Ok(Head::Bytes { bytes, is_cut, fingerprint }),
+        }
+    }
+}
+
+/// The length of the whole document: what follows the stroke of `Content-Range: bytes 0-9/100`, or
+/// the length of an answer that is no range.
+fn whole_length(status: u16, headers: &HeaderMap) -> Option<u64> {
+    if status == 206 {
+        return text(headers, &CONTENT_RANGE)?.rsplit_once('/')?.1.trim().parse().ok();
+    }
+    text(headers, &CONTENT_LENGTH)?.parse().ok()
 }
 
 /// Hands the body over, piece by piece; how many bytes came over the wire.

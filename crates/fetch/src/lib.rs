@@ -18,7 +18,7 @@ mod retry_after;
 mod spool;
 mod unpack;
 
-pub use client::{Client, Outcome};
+pub use client::{Client, Head, Outcome};
 pub use config::Config;
 pub use error::FetchError;
 pub use fingerprint::{Fingerprint, FingerprintError};

@@ -113,6 +113,20 @@ impl Spooled {
     }
 }
 
+/// The beginning of a file, whether it goes on, and its date.
+pub(crate) fn head(path: &Path, bytes_max: u64) -> io::Result<(Vec<u8>, bool, Fingerprint)> {
+    let file = File::open(path)?;
+    let metadata = file.metadata()?;
+    if !metadata.is_file() {
+        return Err(io::Error::other("not a file"));
+    }
+    let mut bytes = Vec::new();
+    file.take(bytes_max).read_to_end(&mut bytes)?;
+    let is_cut = metadata.len() > bytes.len() as u64;
+    let last_modified = metadata.modified().ok().and_then(fingerprint::http_date);
+    Ok((bytes, is_cut, Fingerprint { last_modified, ..Fingerprint::default() }))
+}
+
 impl Spooler {
     /// Starts a thread that waits for pieces.
     pub(crate) fn start(config: &Config, url: &Url, encoding: TransferEncoding) -> Self {

@@ -1,5 +1,7 @@
 //! The client against a server on the loopback that misbehaves on demand.
 
+mod head;
+
 use std::io::Read as _;
 use std::path::Path;
 
