@@ -145,6 +145,9 @@ impl Database {
         facts::apply(&round, staging, &mut applied)?;
         applied.is_baseline = round.is_baseline;
         applied.quarantined = staging.quarantined();
+        if staging.is_addition() {
+            applied.quarantined += before.quarantined;
+        }
         applied.generation = if applied.is_changed() { round.generation } else { generation };
         if round.is_baseline {
             round.baseline(applied.entries)?;
@@ -209,6 +212,9 @@ impl Round<'_> {
                 options.is_partial,
             ],
         )?;
+        if staging.is_addition() {
+            return Ok(());
+        }
         self.session.execute(doing, "DELETE FROM note WHERE part = ?1", values![self.part])?;
         let columns = "part, ordinal, is_quarantine, subject, text";
         let mut rows = self.session.bulk(doing, "note", columns)?;
@@ -264,6 +270,10 @@ impl Plan {
             compare_stored(round, staging, &mut fates, &mut gone)?;
         }
         let mut plan = Self { writes: Vec::new(), gone, entries: 0, unchanged: 0 };
+        if staging.is_addition() {
+            plan.entries = plan.gone.len() as u64;
+            plan.gone.clear();
+        }
         let mut first = 0;
         for pieces in staging.entries.chunk_by(|left, right| left.name_hash == right.name_hash) {
             plan.entries += 1;

@@ -30,6 +30,24 @@ impl Database {
         self.session.all(doing, sql, values, |row| self.change_of(row, id))
     }
 
+    /// How many changes of each kind one generation of a part brought.
+    ///
+    /// # Errors
+    /// [`StoreError::Statement`], [`StoreError::Damaged`].
+    pub fn change_counts(
+        &self,
+        id: &PartId,
+        generation: u64,
+    ) -> Result<Vec<(ChangeKind, u64)>, StoreError> {
+        let doing = "counting changes";
+        let Some(number) = part::number_of(&*self.session, id)? else { return Ok(Vec::new()) };
+        let sql = "SELECT kind, count(*) FROM change WHERE part = ?1 AND generation = ?2 \
+                   GROUP BY kind ORDER BY kind";
+        self.session.all(doing, sql, values![number, generation], |row| {
+            Ok((ChangeKind::from_code(row.integer(0)?)?, row.count(1)?))
+        })
+    }
+
     fn change_of(&self, row: &Row<'_>, part: &PartId) -> Result<Change, StoreError> {
         let package = match (row.optional_integer(5)?, row.optional_string(6)?) {
             (Some(scope), Some(package)) => {

@@ -55,6 +55,7 @@ pub struct Staging {
     pub(crate) notes: Vec<KeptNote>,
     note_count: u64,
     quarantined: u64,
+    is_addition: bool,
     fault: Option<StoreError>,
 }
 
@@ -110,8 +111,20 @@ impl Staging {
             notes: Vec::new(),
             note_count: 0,
             quarantined: 0,
+            is_addition: false,
             fault: None,
         }
+    }
+
+    /// Starts empty, for some new and changed advisories of a part: those that are not among them
+    /// stay as they are, and so do the remarks of the last whole reading. Not for facts.
+    pub fn additions(part: PartId) -> Self {
+        Self { is_addition: true, ..Self::new(part, None) }
+    }
+
+    /// Whether what it does not hold stays as it is.
+    pub(crate) fn is_addition(&self) -> bool {
+        self.is_addition
     }
 
     /// The part it is for.

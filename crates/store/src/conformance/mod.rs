@@ -14,6 +14,7 @@ mod leasing;
 pub(crate) mod matching;
 mod random;
 mod registering;
+mod retiring;
 pub(crate) mod sample;
 mod sharing;
 
@@ -56,6 +57,7 @@ fn cases() -> impl Iterator<Item = &'static Case> {
         .chain(registering::CASES)
         .chain(matching::CASES)
         .chain(random::CASES)
+        .chain(retiring::CASES)
 }
 
 macro_rules! list {
