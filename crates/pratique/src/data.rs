@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use pratique_model::{Assessment, IndexReport, vulnerability_year};
-use pratique_store::{Access, Database, StoreError};
-use pratique_update::{Config, Need, PlannedPart, Selection};
+use pratique_store::{Access, Database, Store, StoreError};
+use pratique_update::{Need, PlannedPart, RoundConfig, Selection};
 
 use crate::args::DataArguments;
 use crate::bundled;
@@ -153,9 +153,8 @@ impl Data {
                 Err(error) => return Err(store_failure(error, path)),
             }
         }
-        let database = self.database.take().expect("it was opened above");
-        let (database, outcomes) = refresh.run(database, planned, Config::default(), progress)?;
-        self.database = Some(database);
+        let store = Store::file(path);
+        let outcomes = refresh.run(&store, planned, RoundConfig::default(), progress)?;
         self.warnings.extend(refresh::problems(&outcomes));
         Ok(())
     }

@@ -9,9 +9,9 @@ use jiff::{SignedDuration, Timestamp};
 use pratique_clockwork::Clock;
 use pratique_fetch::{Client, Mirror};
 use pratique_model::{Ecosystem, IndexReport, Release};
-use pratique_store::Database;
+use pratique_store::{Database, Store};
 use pratique_update::{
-    Config, Need, PartOutcome, PartResult, PlannedPart, Progress as Step, Round, Selection,
+    Need, PartOutcome, PartResult, PlannedPart, Progress as Step, Round, RoundConfig, Selection,
 };
 
 use crate::exit::{Exit, Failure};
@@ -34,14 +34,14 @@ impl Refresh {
         Ok(Self { mirror, spool_folder: std::env::temp_dir() })
     }
 
-    /// Brings the planned parts up to date and gives the database back.
+    /// Brings the planned parts up to date.
     pub(crate) fn run(
         &self,
-        database: Database,
+        store: &Store,
         planned: Vec<PlannedPart>,
-        config: Config,
+        config: RoundConfig,
         progress: &Arc<Progress>,
-    ) -> Result<(Database, Vec<PartOutcome>), Failure> {
+    ) -> Result<Vec<PartOutcome>, Failure> {
         let failed = |error: anyhow::Error| Failure::new(Exit::Failed, error);
         let mut client = pratique_fetch::Config::new(&self.spool_folder);
         client.mirror.clone_from(&self.mirror);
@@ -55,7 +55,7 @@ impl Refresh {
         let count = planned.len();
         let round = Round::new(config, client, Clock::system())
             .with_progress(move |step| shown.show(&words(&step, count)));
-        let outcome = runtime.block_on(round.run(database, planned));
+        let outcome = runtime.block_on(round.run(store, planned));
         progress.clear();
         outcome.map_err(|error| failed(error.into()))
     }
@@ -118,6 +118,7 @@ pub(crate) fn year(now: Timestamp) -> u16 {
 pub(crate) fn problems(outcomes: &[PartOutcome]) -> impl Iterator<Item = String> {
     outcomes.iter().filter_map(|outcome| match &outcome.result {
         PartResult::Failed { error, .. } => Some(format!("{}: {error}", outcome.part)),
+        PartResult::Cancelled => Some(format!("{}: given up", outcome.part)),
         _ => None,
     })
 }
@@ -125,6 +126,7 @@ pub(crate) fn problems(outcomes: &[PartOutcome]) -> impl Iterator<Item = String>
 fn words(step: &Step, count: usize) -> String {
     match step {
         Step::Started(part) => format!("{part}: fetching ({count} parts in all)"),
+        Step::Elsewhere(part, owner) => format!("{part}: waiting for {owner}"),
         Step::Fetched(part, bytes) => format!("{part}: {} KiB", bytes / 1024),
         Step::Parsing(part) => format!("{part}: reading"),
         Step::Done(outcome) => format!("{}: done", outcome.part),

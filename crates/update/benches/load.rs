@@ -8,8 +8,8 @@ use std::path::Path;
 
 use pratique_clockwork::Clock;
 use pratique_fetch::{Client, Config as FetchConfig, Mirror};
-use pratique_store::{Access, Database};
-use pratique_update::{Config, PartResult, Round, Selection, plan};
+use pratique_store::{Access, Database, Store};
+use pratique_update::{PartResult, Round, RoundConfig, Selection, plan};
 
 fn main() {
     let Some(corpus) = std::env::var_os("PRATIQUE_CORPUS") else {
@@ -29,9 +29,10 @@ fn main() {
         let client = Client::try_new(fetching, clock.clone()).expect("a client");
         let states = database.parts().expect("parts");
         let planned = plan(pratique_feeds::sources(), &Selection::All, &states, None, clock.now());
-        let round = Round::new(Config::default(), client, clock.clone());
+        let round = Round::new(RoundConfig::default(), client, clock.clone());
         let runtime = tokio::runtime::Builder::new_multi_thread().build().expect("a runtime");
-        let (database, outcomes) = runtime.block_on(round.run(database, planned)).expect("a round");
+        let store = Store::file(&path);
+        let outcomes = runtime.block_on(round.run(&store, planned)).expect("a round");
         let failed = outcomes
             .iter()
             .filter(|outcome| matches!(outcome.result, PartResult::Failed { .. }))

@@ -1,13 +1,16 @@
 //! What tells one version of a part from another: the fingerprints of its documents.
 //!
 //! In the store it is one text: for each document a line `url …` and the lines of its fingerprint,
-//! or `absent`. A document whose address changed is one that was never seen.
+//! or `absent`; and what is remembered of the list of the newest entries (see [`crate::tip`]). A
+//! document whose address changed is one that was never seen.
 
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
 use pratique_fetch::Fingerprint;
+
+use crate::tip::TipState;
 
 /// What a document was like when it was last read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,13 +25,19 @@ pub(crate) enum Seen {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct PartFingerprint {
     documents: BTreeMap<String, Seen>,
+    tip: Option<TipState>,
 }
 
 impl PartFingerprint {
     /// Reads the text form. What cannot be read is not known: the document is then fetched.
     pub(crate) fn parse(text: &str) -> Self {
         let mut documents = BTreeMap::new();
+        let mut tip = None;
         for block in text.split("\n\n") {
+            if let Some(text) = block.strip_prefix("tip ") {
+                tip = TipState::parse(text);
+                continue;
+            }
             let Some((url, rest)) = block.split_once('\n') else { continue };
             let Some(url) = url.strip_prefix("url ") else { continue };
             let seen = match rest {
@@ -39,12 +48,12 @@ impl PartFingerprint {
                 documents.insert(url.to_owned(), seen);
             }
         }
-        Self { documents }
+        Self { documents, tip }
     }
 
     /// The text form.
     pub(crate) fn to_text(&self) -> String {
-        let blocks: Vec<String> = self
+        let mut blocks: Vec<String> = self
             .documents
             .iter()
             .map(|(url, seen)| match seen {
@@ -52,6 +61,7 @@ impl PartFingerprint {
                 Seen::Absent => format!("url {url}\nabsent"),
             })
             .collect();
+        blocks.extend(self.tip.as_ref().map(TipState::to_text));
         blocks.join("\n\n")
     }
 
@@ -62,6 +72,17 @@ impl PartFingerprint {
             Seen::Absent => None,
         });
         present.max()
+    }
+
+    /// What is remembered of the list of the newest entries; `None` when there is none.
+    pub(crate) fn tip(&self) -> Option<&TipState> {
+        self.tip.as_ref()
+    }
+
+    /// The same documents with what is remembered of the list now.
+    pub(crate) fn with_tip(mut self, tip: Option<TipState>) -> Self {
+        self.tip = tip;
+        self
     }
 
     /// Remembers a document.

@@ -98,7 +98,17 @@ impl Selection {
         Ok(Self::Named(names))
     }
 
-    fn wants(&self, part: &Part) -> bool {
+    /// Whether any part of a source can be wanted.
+    pub(crate) fn names_source(&self, source: &str) -> bool {
+        match self {
+            Self::Named(names) => names.iter().any(|name| {
+                name == source || name.strip_prefix(source).is_some_and(|it| it.starts_with('/'))
+            }),
+            Self::All | Self::Needed(_) => true,
+        }
+    }
+
+    pub(crate) fn wants(&self, part: &Part) -> bool {
         match self {
             Self::All => true,
             Self::Named(names) => {
@@ -207,6 +217,12 @@ impl std::fmt::Debug for PlannedPart {
 }
 
 impl PlannedPart {
+    /// The same with the reason that a newer state of it gives.
+    pub(crate) fn seen_with(self, state: Option<&PartState>, now: Timestamp) -> Self {
+        let reason = reason(&self.part, state, None, now).unwrap_or(Reason::Old);
+        Self { reason, ..self }
+    }
+
     /// The part's name.
     pub const fn id(&self) -> &PartId {
         &self.part.id

@@ -1,50 +1,70 @@
 //! Does one round: every planned part is fetched, parsed and committed, or says why not.
 //!
-//! Parts go side by side, bounded in all and for each host; parsing needs no database, and one
-//! thread commits what is ready. Dropping the future of a round stops it: downloads end, parsers
-//! stop at their next entry, and a commit that has begun is finished or rolled back. Nothing is
-//! left behind, because everything temporary is in files without names.
+//! Parts go side by side, bounded in all and for each host, each under its own lease; parsing needs
+//! no database, and one thread speaks with the store. A part that another process works on is
+//! waited for, and its work counts. Dropping the future of a round stops it: downloads end,
+//! parsers stop at their next read, and a commit that has begun is finished or rolled back.
+//! Nothing is left behind, because everything temporary is in files without names.
 
+mod desk;
+mod fetching;
+mod listing;
+mod parsing;
 mod part;
-mod writer;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use jiff::Timestamp;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
-use pratique_clockwork::Clock;
+use pratique_clockwork::lease::{LeaseMetrics, LeaseTimes, Owner};
+use pratique_clockwork::{Clock, Shutdown};
 use pratique_fetch::{Client, UnpackLimits};
 use pratique_model::PartId;
-use pratique_store::{Applied, Database, StoreError};
+use pratique_store::{Applied, LeaseKeeper, PartState, Store, StoreError};
 
-use self::writer::Writer;
-use crate::PlannedPart;
+use crate::hosts::{HostPermit, Hosts, host_of};
+use crate::{Metrics, PlannedPart};
+
+pub(crate) use desk::Desk;
+pub(crate) use part::{Visit, chain, visit};
 
 /// How many parts are worked on at once at most, however many cores there are: upstreams are
 /// asked politely. From the design (updater, *Fetch*).
 const JOBS_MAX: usize = 4;
 
-/// How many parts of one host are fetched at once; from the design (updater, *Fetch*).
-const PER_HOST_MAX: usize = 2;
+/// How long a round waits for another process that works on a part: as long as the largest feed
+/// may take.
+const ELSEWHERE_MAX: Duration = Duration::from_mins(30);
 
-/// How a round goes about its work.
+/// How often it looks whether that process is done.
+const ELSEWHERE_EVERY: Duration = Duration::from_millis(500);
+
+/// How parts are gone about.
 #[derive(Clone, Debug)]
-pub struct Config {
+pub struct RoundConfig {
     /// How many parts are worked on at once; at least one.
     pub jobs: usize,
     /// Reads every part again, and accepts feeds that shrank or have many unreadable entries.
     pub force: bool,
     /// How much may come out of a document.
     pub unpack_limits: UnpackLimits,
+    /// How leases are kept.
+    pub lease_times: LeaseTimes,
 }
 
-impl Default for Config {
+impl Default for RoundConfig {
     fn default() -> Self {
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        Self { jobs: cores.min(JOBS_MAX), force: false, unpack_limits: UnpackLimits::FEEDS }
+        Self {
+            jobs: cores.min(JOBS_MAX),
+            force: false,
+            unpack_limits: UnpackLimits::FEEDS,
+            lease_times: LeaseTimes::default(),
+        }
     }
 }
 
@@ -53,6 +73,8 @@ impl Default for Config {
 pub enum Progress {
     /// Work on a part has begun.
     Started(PartId),
+    /// Another process works on a part, which is waited for.
+    Elsewhere(PartId, String),
     /// A document came: so many bytes, packed as it was.
     Fetched(PartId, u64),
     /// All of a part came, and it is being read.
@@ -79,7 +101,7 @@ pub struct PartOutcome {
 pub enum PartResult {
     /// It was read and says something else than before, or for the first time.
     Changed(Applied),
-    /// It says what it said.
+    /// It says what it said, or another process brought it up to date meanwhile.
     Unchanged {
         /// Its generation.
         generation: u64,
@@ -92,41 +114,48 @@ pub enum PartResult {
         error: String,
         /// Whether it may go better later without anybody doing anything.
         is_transient: bool,
+        /// How long the server asks to be left alone.
+        retry_after: Option<Duration>,
     },
+    /// It was given up: a stop was asked for, or its lease was lost. Old data is kept.
+    Cancelled,
 }
 
 /// One round over some parts.
 pub struct Round {
-    config: Config,
+    config: RoundConfig,
     client: Client,
     clock: Clock,
+    metrics: Metrics,
+    lease_metrics: LeaseMetrics,
     progress: Arc<dyn Fn(Progress) + Send + Sync>,
 }
 
-/// What every part of a round shares.
-struct Shared {
-    config: Config,
-    client: Client,
-    clock: Clock,
-    progress: Arc<dyn Fn(Progress) + Send + Sync>,
-    writer: Writer,
-    /// Set when the round is given up.
-    is_cancelled: Arc<AtomicBool>,
+/// What the work on all parts shares.
+pub(crate) struct Shared {
+    pub(crate) config: RoundConfig,
+    pub(crate) client: Client,
+    pub(crate) clock: Clock,
+    pub(crate) metrics: Metrics,
+    pub(crate) progress: Arc<dyn Fn(Progress) + Send + Sync>,
+    pub(crate) desk: Desk,
+    pub(crate) keeper: LeaseKeeper,
 }
 
-/// Tells the blocking threads of a round that nobody waits for them any more.
-struct CancelOnDrop(Arc<AtomicBool>);
+/// Stops the work of a round that nobody waits for any more.
+struct StopOnDrop(Shutdown);
 
-impl Drop for CancelOnDrop {
+impl Drop for StopOnDrop {
     fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
+        self.0.trigger();
     }
 }
 
 impl Round {
     /// A round that tells nobody how it goes.
-    pub fn new(config: Config, client: Client, clock: Clock) -> Self {
-        Self { config, client, clock, progress: Arc::new(|_| {}) }
+    pub fn new(config: RoundConfig, client: Client, clock: Clock) -> Self {
+        let (metrics, lease_metrics) = (Metrics::default(), LeaseMetrics::default());
+        Self { config, client, clock, metrics, lease_metrics, progress: Arc::new(|_| {}) }
     }
 
     /// Has `progress` called with everything that happens, from any thread; it must not block.
@@ -136,42 +165,43 @@ impl Round {
         self
     }
 
-    /// Brings the planned parts up to date, beginning in their order, and gives the database back
-    /// with what became of each, in the order of the plan.
+    /// Brings the planned parts up to date, beginning in their order, and gives what became of
+    /// each, in the order of the plan.
     ///
     /// # Errors
-    /// [`StoreError`] when the database cannot be written at all. What goes wrong with one part is
-    /// that part's [`PartResult::Failed`].
+    /// [`StoreError`] when the store cannot be opened for writing at all. What goes wrong with one
+    /// part is that part's [`PartResult::Failed`].
     pub async fn run(
         self,
-        database: Database,
+        store: &Store,
         planned: Vec<PlannedPart>,
-    ) -> Result<(Database, Vec<PartOutcome>), StoreError> {
-        let is_cancelled = Arc::new(AtomicBool::new(false));
-        let _cancel = CancelOnDrop(Arc::clone(&is_cancelled));
-        let states = database.parts()?;
-        let (writer, writing) = Writer::start(database, self.clock.clone());
+    ) -> Result<Vec<PartOutcome>, StoreError> {
+        let desk = Desk::start(store.clone());
+        desk.ask(|_| Ok(())).await?;
+        let times = self.config.lease_times;
+        let keeper = LeaseKeeper::new(store.clone(), Owner::draw(), times, self.lease_metrics);
         let jobs = self.config.jobs.max(1);
         let shared = Arc::new(Shared {
             config: self.config,
             client: self.client,
             clock: self.clock,
+            metrics: self.metrics,
             progress: self.progress,
-            writer,
-            is_cancelled,
+            desk,
+            keeper,
         });
+        let stop = StopOnDrop(Shutdown::new());
         let mut pending: Vec<(usize, PlannedPart)> = planned.into_iter().enumerate().collect();
         let mut hosts = Hosts::default();
         let mut work = JoinSet::new();
         let mut outcomes = BTreeMap::new();
         loop {
             while work.len() < jobs
-                && let Some((index, planned, permit)) = hosts.next(&mut pending)
+                && let Some((index, planned, permit)) = take(&mut hosts, &mut pending)
             {
-                let state = states.iter().find(|state| state.id == planned.part.id).cloned();
-                let shared = Arc::clone(&shared);
+                let (shared, stop) = (Arc::clone(&shared), stop.0.clone());
                 work.spawn(async move {
-                    let outcome = part::update(&shared, planned, state, permit).await;
+                    let outcome = persist(&shared, planned, permit, &stop).await;
                     (shared.progress)(Progress::Done(outcome.clone()));
                     (index, outcome)
                 });
@@ -183,64 +213,92 @@ impl Round {
                     outcomes.insert(index, outcome);
                 }
                 // A host is free again, though the part itself is not done.
-                () = hosts.freed.notified() => {}
+                () = hosts.freed() => {}
             }
         }
-        // The last handle of the writer goes, and with it the writer ends.
-        drop(shared);
-        let database = writing.await.expect("committing does not panic");
         let outcomes: Vec<PartOutcome> = outcomes.into_values().collect();
         warn_of_absent_sources(&outcomes);
-        Ok((database, outcomes))
+        Ok(outcomes)
     }
 }
 
-/// Which hosts are being asked.
-#[derive(Default)]
-struct Hosts {
-    permits: HashMap<String, Arc<Semaphore>>,
-    freed: Arc<Notify>,
+/// Takes the first part whose host may be asked now; a part's first document stands for all.
+fn take(
+    hosts: &mut Hosts,
+    pending: &mut Vec<(usize, PlannedPart)>,
+) -> Option<(usize, PlannedPart, HostPermit)> {
+    let found = pending.iter().enumerate().find_map(|(place, (_, planned))| {
+        hosts.permit(planned.host()).map(|permit| (place, permit))
+    });
+    let (place, permit) = found?;
+    let (index, planned) = pending.remove(place);
+    Some((index, planned, permit))
 }
 
-/// Leave to ask one host, until it is dropped.
-struct HostPermit {
-    permit: Option<OwnedSemaphorePermit>,
-    freed: Arc<Notify>,
-}
-
-impl Drop for HostPermit {
-    fn drop(&mut self) {
-        // First given back, then told.
-        self.permit = None;
-        self.freed.notify_one();
+impl PlannedPart {
+    /// The host that is asked for its first document.
+    pub(crate) fn host(&self) -> &str {
+        self.part.documents.first().map_or("", |document| host_of(&document.url))
     }
 }
 
-impl Hosts {
-    /// Takes the first part whose host may be asked now; a part's first document stands for all.
-    fn next(
-        &mut self,
-        pending: &mut Vec<(usize, PlannedPart)>,
-    ) -> Option<(usize, PlannedPart, HostPermit)> {
-        for place in 0..pending.len() {
-            let document = pending[place].1.part.documents.first();
-            let host = document.map_or("", |document| host_of(&document.url));
-            let new = || Arc::new(Semaphore::new(PER_HOST_MAX));
-            let semaphore = self.permits.entry(host.to_owned()).or_insert_with(new);
-            if let Ok(permit) = Arc::clone(semaphore).try_acquire_owned() {
-                let (index, planned) = pending.remove(place);
-                let freed = Arc::clone(&self.freed);
-                return Some((index, planned, HostPermit { permit: Some(permit), freed }));
-            }
+/// Works on a part, or waits until the process that works on it is done.
+async fn persist(
+    shared: &Shared,
+    planned: PlannedPart,
+    permit: HostPermit,
+    stop: &Shutdown,
+) -> PartOutcome {
+    let id = planned.part.id.clone();
+    let began_at = shared.clock.now();
+    let until = Instant::now() + ELSEWHERE_MAX;
+    let mut permit = Some(permit);
+    let mut is_told = false;
+    loop {
+        let is_due = |state: Option<&PartState>| !was_answered(state, began_at, is_told);
+        let (owner, remaining) =
+            match visit(shared, planned.clone(), &mut permit, stop, is_due).await {
+                Visit::Done(outcome) => return outcome,
+                Visit::NotDue(state) => {
+                    let generation = state.map_or(0, |state| state.generation);
+                    return PartOutcome::of(id, PartResult::Unchanged { generation });
+                }
+                Visit::Stopped => return PartOutcome::of(id, PartResult::Cancelled),
+                Visit::Unreachable(error) => {
+                    let is_transient = error.is_transient();
+                    return PartOutcome::failed(id, chain(&error), is_transient);
+                }
+                Visit::Held { owner, remaining } => (owner, remaining),
+            };
+        if Instant::now() >= until {
+            return PartOutcome::failed(id, format!("being updated by {owner}"), true);
         }
-        None
+        if !is_told {
+            is_told = true;
+            tracing::info!(part.name = %id, "part {id}: waiting for {owner}, which updates it");
+            (shared.progress)(Progress::Elsewhere(id.clone(), owner));
+        }
+        let wait = remaining.clamp(Duration::from_millis(10), ELSEWHERE_EVERY);
+        tokio::time::sleep(wait).await;
     }
 }
 
-/// The host in an address.
-fn host_of(url: &str) -> &str {
-    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
-    rest.split(['/', '?', '#']).next().unwrap_or_default()
+/// Whether another process has asked upstream since the round wanted to, and got an answer.
+fn was_answered(state: Option<&PartState>, since: Timestamp, has_waited: bool) -> bool {
+    has_waited
+        && state.is_some_and(|state| {
+            state.last_error.is_none() && state.last_attempt.is_some_and(|at| at >= since)
+        })
+}
+
+impl PartOutcome {
+    fn of(part: PartId, result: PartResult) -> Self {
+        Self { part, result, fetched_bytes: 0, note_count: 0 }
+    }
+
+    fn failed(part: PartId, error: String, is_transient: bool) -> Self {
+        Self::of(part, PartResult::Failed { error, is_transient, retry_after: None })
+    }
 }
 
 /// A single absent part is normal (an old release, a year to come); a source without any is not.

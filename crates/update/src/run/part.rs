@@ -1,21 +1,36 @@
-//! The way of one part: fetch its documents, parse them, hand the result to the writer.
+//! The way of one part: take its lease, fetch its documents, parse them, have the result committed.
+//!
+//! Everything ends in order: work that is told to end stops downloading and parsing, what it had
+//! not committed is forgotten, and only then is the lease given back. A commit that has begun is
+//! finished, and its fence decides whether it counts.
 
 use std::error::Error;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
-use pratique_feeds::{self as feeds, Coverage, FeedError, Parser, Sink, Source, Summary};
-use pratique_fetch::{Container, FetchError, Outcome, Spooled, UnpackError, UnpackLimits};
-use pratique_model::{Advisory, Distro, Ecosystem, Enrichment, Note, PartId, Release};
-use pratique_store::{Applied, CommitOptions, KeptNote, PartState, Staging, StoreError};
+use jiff::Timestamp;
+use tokio::time::Instant;
 
-use super::{HostPermit, PartOutcome, PartResult, Progress, Shared};
-use crate::fingerprint::{PartFingerprint, Seen};
+use pratique_clockwork::Shutdown;
+use pratique_clockwork::lease::Lease;
+use pratique_feeds::{Container, Coverage, FeedError, Summary};
+use pratique_fetch::{FetchError, Fingerprint, Spooled, UnpackError};
+use pratique_model::{Distro, Ecosystem, PartId, Release};
+use pratique_store::{
+    Applied, Attempt, CommitOptions, HeldLease, KeptNote, PartState, Staging, StoreError,
+};
+
+use super::fetching::Fetched;
+use super::parsing::Reading;
+use super::{PartOutcome, PartResult, Progress, Shared};
+use crate::fingerprint::PartFingerprint;
+use crate::hosts::HostPermit;
+use crate::metrics::{Phase, RunResult};
+use crate::tip::{Look, TipState};
 use crate::{PlannedPart, Reason};
 
 /// Why a part could not be brought up to date.
 #[derive(Debug, thiserror::Error)]
-enum PartError {
+pub(super) enum PartError {
     #[error(transparent)]
     Fetch(#[from] FetchError),
     #[error(transparent)]
@@ -27,255 +42,307 @@ enum PartError {
     /// The parser panicked. It is a fault of ours, and costs this part only.
     #[error("the parser gave up on what it read: {0}")]
     Panicked(String),
-    /// The round was given up.
+    /// The work was told to end.
     #[error("given up")]
     Cancelled,
 }
 
-/// What fetching a part gave.
-enum Fetched {
-    /// Every document is what it was.
-    Unchanged,
-    /// None of the documents is there.
-    Absent,
-    /// The documents that are there, in the order of the part, and what to remember of all.
-    Documents(Vec<(feeds::Container, Spooled)>, PartFingerprint),
+/// What came of going to see a part.
+pub(crate) enum Visit {
+    /// It was worked on.
+    Done(PartOutcome),
+    /// Another process works on it.
+    Held {
+        /// Which.
+        owner: String,
+        /// The time to the expiry of its lease.
+        remaining: Duration,
+    },
+    /// Another process has done it meanwhile.
+    NotDue(Option<PartState>),
+    /// It was not begun, because a stop was asked for.
+    Stopped,
+    /// It was not begun, because the store cannot be asked.
+    Unreachable(StoreError),
 }
 
-/// Brings one part up to date. Whatever goes wrong becomes the outcome, and is written down. The
-/// permit goes as soon as everything is fetched.
-pub(super) async fn update(
+/// The work on one part under its lease.
+pub(super) struct Run<'a> {
+    pub(super) shared: &'a Shared,
+    pub(super) held: &'a HeldLease,
+    pub(super) stop: &'a Shutdown,
+    pub(super) outcome: PartOutcome,
+}
+
+/// Brings one part up to date under its lease, if `is_due` still says so of its state then.
+/// Whatever goes wrong becomes the outcome, and is written down. The permit goes as soon as
+/// everything is fetched; when nothing is begun, it stays where it is.
+pub(crate) async fn visit(
     shared: &Shared,
     planned: PlannedPart,
-    state: Option<PartState>,
-    permit: HostPermit,
-) -> PartOutcome {
+    permit: &mut Option<HostPermit>,
+    stop: &Shutdown,
+    is_due: impl FnOnce(Option<&PartState>) -> bool,
+) -> Visit {
     let id = planned.part.id.clone();
-    (shared.progress)(Progress::Started(id.clone()));
-    let mut outcome = PartOutcome {
-        part: id.clone(),
-        result: PartResult::Absent,
-        fetched_bytes: 0,
-        note_count: 0,
-    };
-    outcome.result = match try_update(shared, planned, state, permit, &mut outcome).await {
-        Ok(result) => result,
-        Err(error) => {
-            let text = chain(&error);
-            tracing::warn!(part.name = %id, error = text, "part {id}: not updated");
-            let written = shared.writer.failure(id.clone(), text.clone()).await;
-            if let Err(problem) = written {
+    let lease = format!("part/{id}");
+    let attempt = shared.keeper.try_hold(&lease, stop, |held| async move {
+        let asked = id.clone();
+        let state = match shared.desk.ask(move |database| database.part(&asked)).await {
+            Ok(state) => state,
+            Err(error) => return Visit::Unreachable(error),
+        };
+        if !is_due(state.as_ref()) {
+            return Visit::NotDue(state);
+        }
+        let outcome = PartOutcome::of(id, PartResult::Cancelled);
+        let planned = planned.seen_with(state.as_ref(), shared.clock.now());
+        let permit = permit.take();
+        let stop = CancelOnDrop(held.shutdown().child());
+        let run = Run { shared, held: &held, stop: &stop.0, outcome };
+        Visit::Done(run.update(planned, state, permit).await)
+    });
+    match attempt.await {
+        Ok(Attempt::Done(visit)) => visit,
+        Ok(Attempt::Held { lease, remaining }) => Visit::Held { owner: lease.owner, remaining },
+        Ok(Attempt::Stopped) => Visit::Stopped,
+        Err(error) => Visit::Unreachable(error),
+    }
+}
+
+/// Tells the blocking threads of some work that nobody waits for them any more.
+struct CancelOnDrop(Shutdown);
+
+impl Drop for CancelOnDrop {
+    fn drop(&mut self) {
+        self.0.trigger();
+    }
+}
+
+impl Run<'_> {
+    async fn update(
+        mut self,
+        planned: PlannedPart,
+        state: Option<PartState>,
+        permit: Option<HostPermit>,
+    ) -> PartOutcome {
+        let id = planned.part.id.clone();
+        (self.shared.progress)(Progress::Started(id.clone()));
+        let result = self.try_update(&planned, state, permit).await;
+        self.outcome.result = match result {
+            Ok(result) => result,
+            Err(error) => self.failed(error).await,
+        };
+        let counted = match &self.outcome.result {
+            PartResult::Changed(_) => RunResult::Changed,
+            PartResult::Unchanged { .. } | PartResult::Absent => RunResult::Unchanged,
+            PartResult::Failed { .. } => RunResult::Failed,
+            PartResult::Cancelled => RunResult::Cancelled,
+        };
+        self.shared.metrics.run(&id, counted);
+        self.outcome
+    }
+
+    /// Writes a failure down, unless it is that the work was told to end.
+    async fn failed(&self, error: PartError) -> PartResult {
+        let id = &self.outcome.part;
+        if matches!(error, PartError::Store(StoreError::LeaseLost { .. })) {
+            self.held.report_lost();
+            return PartResult::Cancelled;
+        }
+        if matches!(error, PartError::Cancelled) {
+            return PartResult::Cancelled;
+        }
+        let text = chain(&error);
+        tracing::warn!(part.name = %id, error = text, "part {id}: not updated");
+        let (part, written, now) = (id.clone(), text.clone(), self.shared.clock.now());
+        let fence = self.held.lease();
+        let written = self
+            .shared
+            .desk
+            .ask(move |database| database.record_failure(&part, &written, now, Some(&fence)));
+        match written.await {
+            Ok(()) => {}
+            Err(StoreError::LeaseLost { .. }) => self.held.report_lost(),
+            Err(problem) => {
                 let problem = chain(&problem);
                 tracing::error!(part.name = %id, "part {id}: its failure is not noted: {problem}");
             }
-            PartResult::Failed { error: text, is_transient: error.is_transient() }
         }
-    };
-    outcome
-}
-
-async fn try_update(
-    shared: &Shared,
-    planned: PlannedPart,
-    state: Option<PartState>,
-    permit: HostPermit,
-    outcome: &mut PartOutcome,
-) -> Result<PartResult, PartError> {
-    let PlannedPart { source, part, reason } = planned;
-    let now = shared.clock.now();
-    let generation = state.as_ref().map_or(0, |state| state.generation);
-    let must_read = shared.config.force || reason != Reason::Old;
-    let known = state.and_then(|state| state.fingerprint).filter(|_| !must_read);
-    let known = known.map(|text| PartFingerprint::parse(&text)).unwrap_or_default();
-    let fetched = fetch(shared, &part, &known, outcome).await?;
-    drop(permit);
-    let (documents, fingerprint) = match fetched {
-        Fetched::Unchanged => {
-            shared.writer.unchanged(part.id.clone()).await?;
-            return Ok(PartResult::Unchanged { generation });
-        }
-        Fetched::Absent => {
-            shared.writer.absent(part.id.clone()).await?;
-            return Ok(PartResult::Absent);
-        }
-        Fetched::Documents(documents, fingerprint) => (documents, fingerprint),
-    };
-    (shared.progress)(Progress::Parsing(part.id.clone()));
-    let (staging, summary) = parse(shared, source, part.id.clone(), documents).await?;
-    outcome.note_count = staging.note_count();
-    let notes = staging.notes().to_vec();
-    let options = CommitOptions {
-        fingerprint: Some(fingerprint.to_text()),
-        parser_version: part.parser_version,
-        as_of: summary.as_of.or_else(|| fingerprint.modified()).map(|at| at.min(now)),
-        now,
-        covers: scopes(&part.covers),
-        is_partial: false,
-        force: shared.config.force,
-        fence: None,
-    };
-    let applied = shared.writer.commit(staging, options).await?;
-    if !applied.is_changed() {
-        return Ok(PartResult::Unchanged { generation: applied.generation });
+        let retry_after = error.retry_after();
+        PartResult::Failed { error: text, is_transient: error.is_transient(), retry_after }
     }
-    tell(&part.id, &applied, &notes);
-    Ok(PartResult::Changed(applied))
-}
 
-/// Fetches every document, or finds that none has changed. If one has, all are needed, because
-/// they are parsed as one.
-async fn fetch(
-    shared: &Shared,
-    part: &feeds::Part,
-    known: &PartFingerprint,
-    outcome: &mut PartOutcome,
-) -> Result<Fetched, PartError> {
-    let mut bodies: Vec<Option<Spooled>> = Vec::new();
-    let mut fingerprint = PartFingerprint::default();
-    let mut is_changed = false;
-    for document in &part.documents {
-        let seen = known.get(&document.url);
-        let known = match seen {
-            Some(Seen::Present(fingerprint)) => Some(fingerprint),
-            _ => None,
+    async fn try_update(
+        &mut self,
+        planned: &PlannedPart,
+        state: Option<PartState>,
+        permit: Option<HostPermit>,
+    ) -> Result<PartResult, PartError> {
+        let generation = state.as_ref().map_or(0, |state| state.generation);
+        let must_read = self.shared.config.force || planned.reason != Reason::Old;
+        let known = state.and_then(|state| state.fingerprint).filter(|_| !must_read);
+        let known = known.map(|text| PartFingerprint::parse(&text)).unwrap_or_default();
+        let began_at = Instant::now();
+        let look = self.look(planned, &known).await?;
+        let list = match look {
+            Look::Nothing => {
+                self.took(Phase::Fetch, began_at);
+                return self.unchanged(generation).await;
+            }
+            Look::Entries(found) => {
+                let list = found.state.fingerprint.clone();
+                if let Some(documents) = self.entries(planned, &found.ids).await? {
+                    self.took(Phase::Fetch, began_at);
+                    drop(permit);
+                    let fingerprint = known.with_tip(Some(found.state));
+                    let staging = Staging::additions(planned.part.id.clone());
+                    let input =
+                        Input { staging, documents, fingerprint, list: None, is_whole: false };
+                    return self.read_in(planned, input, generation, Some(found.newest)).await;
+                }
+                Some(list)
+            }
+            Look::Whole(list) => Some(list),
+            Look::None => None,
         };
-        match shared.client.fetch(&document.url, known).await? {
-            Outcome::Unchanged => {
-                fingerprint
-                    .insert(&document.url, Seen::Present(known.cloned().unwrap_or_default()));
-                bodies.push(None);
-            }
-            Outcome::Absent if document.optional => {
-                is_changed |= seen != Some(&Seen::Absent);
-                fingerprint.insert(&document.url, Seen::Absent);
-                bodies.push(None);
-            }
-            Outcome::Absent => return Ok(Fetched::Absent),
-            Outcome::Body(spooled) => {
-                is_changed = true;
-                take_in(shared, document, &spooled, &mut fingerprint, outcome);
-                bodies.push(Some(spooled));
+        let fetched = self.fetch(&planned.part, &known).await?;
+        self.took(Phase::Fetch, began_at);
+        drop(permit);
+        match fetched {
+            Fetched::Unchanged => self.unchanged(generation).await,
+            Fetched::Absent => self.absent().await,
+            Fetched::Documents(documents, fingerprint) => {
+                let staging = Staging::new(planned.part.id.clone(), None);
+                let dated = fingerprint.modified().filter(|_| generation > 0);
+                let input = Input { staging, documents, fingerprint, list, is_whole: true };
+                self.read_in(planned, input, generation, dated).await
             }
         }
     }
-    if !is_changed {
-        return Ok(Fetched::Unchanged);
-    }
-    let mut documents = Vec::new();
-    for (document, body) in part.documents.iter().zip(bodies) {
-        if let Some(spooled) = body {
-            documents.push((document.container, spooled));
-            continue;
-        }
-        if fingerprint.get(&document.url) == Some(&Seen::Absent) {
-            continue;
-        }
-        match shared.client.fetch(&document.url, None).await? {
-            Outcome::Body(spooled) => {
-                take_in(shared, document, &spooled, &mut fingerprint, outcome);
-                documents.push((document.container, spooled));
-            }
-            // It went away between the two questions.
-            Outcome::Absent | Outcome::Unchanged if document.optional => {
-                fingerprint.insert(&document.url, Seen::Absent);
-            }
-            Outcome::Absent | Outcome::Unchanged => return Ok(Fetched::Absent),
-        }
-    }
-    if documents.is_empty() {
-        return Ok(Fetched::Absent);
-    }
-    Ok(Fetched::Documents(documents, fingerprint))
-}
 
-fn take_in(
-    shared: &Shared,
-    document: &feeds::Document,
-    spooled: &Spooled,
-    fingerprint: &mut PartFingerprint,
-    outcome: &mut PartOutcome,
-) {
-    fingerprint.insert(&document.url, Seen::Present(spooled.fingerprint().clone()));
-    outcome.fetched_bytes += spooled.length();
-    (shared.progress)(Progress::Fetched(outcome.part.clone(), spooled.length()));
-}
-
-/// Parses on a blocking thread.
-async fn parse(
-    shared: &Shared,
-    source: &'static dyn Source,
-    id: PartId,
-    documents: Vec<(feeds::Container, Spooled)>,
-) -> Result<(Staging, Summary), PartError> {
-    let is_cancelled = Arc::clone(&shared.is_cancelled);
-    let limits = shared.config.unpack_limits;
-    let work = tokio::task::spawn_blocking(move || {
-        let parser = source.parser(&id);
-        read(parser, Staging::new(id, None), documents, &limits, &is_cancelled)
-    });
-    match work.await {
-        Ok(parsed) => parsed,
-        Err(error) if error.is_panic() => {
-            let panic = error.into_panic();
-            let text = panic.downcast_ref::<String>().map(String::as_str);
-            let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
-            Err(PartError::Panicked(text.unwrap_or("no reason given").to_owned()))
+    /// Parses documents and has the result committed. `dated` is when upstream says that it has
+    /// changed.
+    async fn read_in(
+        &mut self,
+        planned: &PlannedPart,
+        input: Input,
+        generation: u64,
+        dated: Option<Timestamp>,
+    ) -> Result<PartResult, PartError> {
+        let part = &planned.part;
+        (self.shared.progress)(Progress::Parsing(part.id.clone()));
+        let began_at = Instant::now();
+        let Input { staging, documents, fingerprint, list, is_whole } = input;
+        let (staging, summary) = Reading {
+            parser: planned.source.parser(&part.id),
+            staging,
+            documents,
+            limits: self.shared.config.unpack_limits,
+            stop: self.stop.clone(),
         }
-        Err(_) => Err(PartError::Cancelled),
+        .run()
+        .await?;
+        self.took(Phase::Parse, began_at);
+        self.outcome.note_count = staging.note_count();
+        self.shared.metrics.quarantined(&part.id, staging.quarantined());
+        if is_whole {
+            self.shared.metrics.notes(&part.id, staging.note_count());
+        }
+        let notes = staging.notes().to_vec();
+        let options = self.options(planned, fingerprint, list, &summary);
+        let applied = self.commit(staging, options).await?;
+        if !applied.is_changed() {
+            return Ok(PartResult::Unchanged { generation: applied.generation });
+        }
+        if let Some(dated) = dated.filter(|_| generation > 0) {
+            self.shared.metrics.noticed(&part.id, dated, &self.shared.clock);
+        }
+        tell(&part.id, &applied, &notes);
+        Ok(PartResult::Changed(applied))
     }
-}
 
-fn read(
-    mut parser: Box<dyn Parser>,
-    staging: Staging,
-    documents: Vec<(feeds::Container, Spooled)>,
-    limits: &UnpackLimits,
-    is_cancelled: &AtomicBool,
-) -> Result<(Staging, Summary), PartError> {
-    let mut sink = StagingSink { staging };
-    for (container, mut spooled) in documents {
-        let unpacked = spooled.unpack(container_of(container), limits, &mut |entry| {
-            let path = entry.path().to_owned();
-            if is_cancelled.load(Ordering::Relaxed) {
-                let problem = "given up".to_owned();
-                return Err(FeedError::Form { path, problem });
+    fn options(
+        &self,
+        planned: &PlannedPart,
+        mut fingerprint: PartFingerprint,
+        list: Option<Fingerprint>,
+        summary: &Summary,
+    ) -> CommitOptions {
+        let now = self.shared.clock.now();
+        if let (Some(list), Some(newest)) = (list, summary.as_of) {
+            fingerprint = fingerprint.with_tip(Some(TipState::whole(now, newest, list)));
+        }
+        CommitOptions {
+            fingerprint: Some(fingerprint.to_text()),
+            parser_version: planned.part.parser_version,
+            as_of: summary.as_of.or_else(|| fingerprint.modified()).map(|at| at.min(now)),
+            now,
+            covers: scopes(&planned.part.covers),
+            is_partial: false,
+            force: self.shared.config.force,
+            fence: Some(self.held.lease()),
+        }
+    }
+
+    /// Commits, unless the work was told to end before its turn came.
+    async fn commit(&self, staging: Staging, options: CommitOptions) -> Result<Applied, PartError> {
+        let (stop, part) = (self.stop.clone(), self.outcome.part.clone());
+        let began_at = Instant::now();
+        let committed = self.shared.desk.ask(move |database| {
+            if stop.is_triggered() {
+                return Ok(None);
             }
-            if !parser.wants(&path) {
-                return Ok(());
-            }
-            parser.file(&path, entry.content(), &mut sink)
+            let applied = database.commit(staging, &options)?;
+            let generation = applied.generation;
+            let counts = match applied.is_changed() {
+                true => database.change_counts(&part, generation)?,
+                false => Vec::new(),
+            };
+            Ok(Some((applied, counts)))
         });
-        if is_cancelled.load(Ordering::Relaxed) {
-            return Err(PartError::Cancelled);
-        }
-        unpacked?;
-        sink.staging.check()?;
+        let (applied, counts) = committed.await?.ok_or(PartError::Cancelled)?;
+        self.took(Phase::Apply, began_at);
+        self.shared.metrics.changes(&self.outcome.part, &counts);
+        Ok(applied)
     }
-    let summary = parser.finish(&mut sink)?;
-    sink.staging.check()?;
-    Ok((sink.staging, summary))
+
+    async fn unchanged(&self, generation: u64) -> Result<PartResult, PartError> {
+        let (part, now, fence) = self.mark();
+        let written = self
+            .shared
+            .desk
+            .ask(move |database| database.touch_unchanged(&part, now, Some(&fence)));
+        written.await?;
+        Ok(PartResult::Unchanged { generation })
+    }
+
+    async fn absent(&self) -> Result<PartResult, PartError> {
+        let (part, now, fence) = self.mark();
+        let written =
+            self.shared.desk.ask(move |database| database.record_absent(&part, now, Some(&fence)));
+        written.await?;
+        Ok(PartResult::Absent)
+    }
+
+    fn mark(&self) -> (PartId, Timestamp, Lease) {
+        (self.outcome.part.clone(), self.shared.clock.now(), self.held.lease())
+    }
+
+    fn took(&self, phase: Phase, began_at: Instant) {
+        self.shared.metrics.phase(&self.outcome.part, phase, began_at.elapsed());
+    }
 }
 
-struct StagingSink {
+/// What is to be parsed, and what is remembered with it.
+struct Input {
     staging: Staging,
-}
-
-impl Sink for StagingSink {
-    fn advisory(&mut self, advisory: Advisory) {
-        self.staging.advisory(&advisory);
-    }
-
-    fn enrichment(&mut self, enrichment: Enrichment) {
-        self.staging.enrichment(&enrichment);
-    }
-
-    fn note(&mut self, note: Note) {
-        self.staging.note(note);
-    }
-
-    fn quarantine(&mut self, note: Note) {
-        self.staging.quarantine(note);
-    }
+    documents: Vec<(Container, Spooled)>,
+    fingerprint: PartFingerprint,
+    /// The list of the newest entries, when this is the whole of a part that has one.
+    list: Option<Fingerprint>,
+    /// Whether it is the whole of the part, not only what is new.
+    is_whole: bool,
 }
 
 impl PartError {
@@ -288,14 +355,12 @@ impl PartError {
             Self::Unpack(_) | Self::Parse(_) | Self::Panicked(_) => false,
         }
     }
-}
 
-const fn container_of(container: feeds::Container) -> Container {
-    match container {
-        feeds::Container::Plain => Container::Plain,
-        feeds::Container::Gzip => Container::Gzip,
-        feeds::Container::Zip => Container::Zip,
-        feeds::Container::TarGz => Container::TarGz,
+    fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Fetch(error) => error.retry_after(),
+            _ => None,
+        }
     }
 }
 
@@ -333,7 +398,7 @@ fn tell(id: &PartId, applied: &Applied, notes: &[KeptNote]) {
 }
 
 /// An error with its causes, as one line.
-fn chain(error: &dyn Error) -> String {
+pub(crate) fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(inner) = cause {

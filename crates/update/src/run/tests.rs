@@ -13,7 +13,7 @@ use pratique_feeds::{
 };
 use pratique_fetch::{Config as FetchConfig, Mirror};
 use pratique_model::{Advisory, Affected, Ecosystem, Note, Release, Status};
-use pratique_store::Access;
+use pratique_store::{Access, Database};
 
 use super::*;
 use crate::{Selection, plan};
@@ -135,22 +135,28 @@ impl Bench {
         plan(&[source], &Selection::All, &states, None, self.clock.now())
     }
 
-    fn round(&self, config: Config) -> Vec<PartOutcome> {
-        let database = Database::open(&self.database(), Access::ReadWrite).expect("a database");
-        let planned = self.planned(&database);
+    fn store(&self) -> Store {
+        Store::file(&self.database())
+    }
+
+    fn open(&self) -> Database {
+        self.store().open(Access::ReadWrite).expect("a database")
+    }
+
+    fn round(&self, config: RoundConfig) -> Vec<PartOutcome> {
+        let planned = self.planned(&self.open());
         let round = Round::new(config, self.client(), self.clock.clone());
-        let (_, outcomes) = runtime().block_on(round.run(database, planned)).expect("a round");
-        outcomes
+        runtime().block_on(round.run(&self.store(), planned)).expect("a round")
     }
 
     /// Runs a round and compares what each part came to, by the part's name.
     #[track_caller]
     fn check(&self, expected: &[(&str, &str)]) {
-        self.check_with(Config::default(), expected);
+        self.check_with(RoundConfig::default(), expected);
     }
 
     #[track_caller]
-    fn check_with(&self, config: Config, expected: &[(&str, &str)]) {
+    fn check_with(&self, config: RoundConfig, expected: &[(&str, &str)]) {
         let found: BTreeSet<(String, String)> = self
             .round(config)
             .iter()
@@ -175,6 +181,7 @@ fn words(result: &PartResult) -> String {
         PartResult::Unchanged { .. } => "=".to_owned(),
         PartResult::Absent => "absent".to_owned(),
         PartResult::Failed { error, .. } => error.clone(),
+        PartResult::Cancelled => "cancelled".to_owned(),
     }
 }
 
@@ -210,7 +217,7 @@ fn a_second_round_reads_only_what_changed() {
     bench.publish("two", &["B-1", "B-2"]);
     bench.check(&[("one", "+1 ~0 -0"), ("two", "+2 ~0 -0")]);
     bench.publish("two", &["B-2", "B-3"]);
-    let outcomes = bench.round(Config::default());
+    let outcomes = bench.round(RoundConfig::default());
     let fetched = |name: &str| {
         outcomes.iter().find(|outcome| outcome.part.part() == name).map(|found| found.fetched_bytes)
     };
@@ -236,10 +243,10 @@ fn a_new_parser_reads_again_what_did_not_change() {
     bench.publish("one", &["A-1"]);
     bench.check(&[("one", "+1 ~0 -0")]);
     bench.source = Box::leak(Box::new(Lines { parts: &["one"], version: 2, gate: None }));
-    let outcomes = bench.round(Config::default());
+    let outcomes = bench.round(RoundConfig::default());
     assert!(outcomes[0].fetched_bytes > 0, "{outcomes:?}");
     assert_eq!(words(&outcomes[0].result), "=");
-    let outcomes = bench.round(Config::default());
+    let outcomes = bench.round(RoundConfig::default());
     assert_eq!(outcomes[0].fetched_bytes, 0, "{outcomes:?}");
 }
 
@@ -250,7 +257,7 @@ fn force_takes_a_feed_that_shrank() {
     bench.check(&[("one", "+6 ~0 -0")]);
     bench.publish("one", &["A-1"]);
     bench.check(&[("one", "lines/one: 1 entries where there were 6; the old data is kept")]);
-    bench.check_with(Config { force: true, ..Config::default() }, &[("one", "+0 ~0 -5")]);
+    bench.check_with(RoundConfig { force: true, ..RoundConfig::default() }, &[("one", "+0 ~0 -5")]);
 }
 
 #[test]
@@ -260,16 +267,15 @@ fn a_round_with_one_job_does_all_parts_in_order() {
         bench.publish(name, &["A-1"]);
     }
     let started = Arc::new(std::sync::Mutex::new(Vec::new()));
-    let database = Database::open(&bench.database(), Access::ReadWrite).expect("a database");
-    let planned = bench.planned(&database);
-    let config = Config { jobs: 1, ..Config::default() };
+    let planned = bench.planned(&bench.open());
+    let config = RoundConfig { jobs: 1, ..RoundConfig::default() };
     let seen = Arc::clone(&started);
     let round = Round::new(config, bench.client(), bench.clock.clone()).with_progress(move |now| {
         if let Progress::Started(part) = now {
             seen.lock().expect("no panic").push(part.part().to_owned());
         }
     });
-    runtime().block_on(round.run(database, planned)).expect("a round");
+    runtime().block_on(round.run(&bench.store(), planned)).expect("a round");
     assert_eq!(*started.lock().expect("no panic"), ["one", "two", "three"]);
 }
 
@@ -280,26 +286,25 @@ fn a_round_that_is_given_up_writes_nothing_and_lets_go_of_the_database() {
     let gate = Some(std::sync::Mutex::new(gate));
     bench.source = Box::leak(Box::new(Lines { parts: &["one"], version: 1, gate }));
     bench.publish("one", &["A-1", "wait", "A-2"]);
-    let database = Database::open(&bench.database(), Access::ReadWrite).expect("a database");
-    let planned = bench.planned(&database);
+    let planned = bench.planned(&bench.open());
     let (parsing, is_parsing) = tokio::sync::oneshot::channel();
     let parsing = std::sync::Mutex::new(Some(parsing));
-    let round = Round::new(Config::default(), bench.client(), bench.clock.clone());
+    let round = Round::new(RoundConfig::default(), bench.client(), bench.clock.clone());
     let round = round.with_progress(move |now| {
         if let (Progress::Parsing(_), Some(parsing)) = (now, parsing.lock().expect("ok").take()) {
             let _ = parsing.send(());
         }
     });
-    let runtime = runtime();
+    let (runtime, store) = (runtime(), bench.store());
     runtime.block_on(async {
         tokio::select! {
-            _ = round.run(database, planned) => panic!("the parser waits, so nothing is done"),
+            _ = round.run(&store, planned) => panic!("the parser waits, so nothing is done"),
             _ = is_parsing => {}
         }
     });
     open.send(()).expect("the parser waits");
     runtime.shutdown_timeout(Duration::from_secs(60));
-    let database = Database::open(&bench.database(), Access::ReadWrite).expect("nobody holds it");
+    let database = bench.open();
     assert_eq!(database.parts().expect("parts"), []);
     assert_eq!(files(bench.folder.path()), ["db.sqlite", "db.sqlite.lock", "one.txt"]);
 }
@@ -318,39 +323,4 @@ fn files(folder: &Path) -> Vec<String> {
     }
     names.sort();
     names
-}
-
-#[test]
-fn a_host_is_asked_for_two_parts_at_once_and_others_do_not_wait_for_it() {
-    let planned = |name: &'static str, url: &str| {
-        let source = Box::leak(Box::new(Lines { parts: &["x"], version: 1, gate: None }));
-        let source: &'static Lines = source;
-        let mut part = Source::parts(&source, 2026).remove(0);
-        part.id = PartId::new("lines", name);
-        part.documents[0].url = url.to_owned();
-        let source: &'static dyn Source = Box::leak(Box::new(source));
-        PlannedPart { source, part, reason: crate::Reason::NeverLoaded }
-    };
-    let mut pending: Vec<(usize, PlannedPart)> = [
-        planned("a1", "https://a.example/1"),
-        planned("a2", "https://a.example/2"),
-        planned("a3", "https://a.example:443/3?x"),
-        planned("a4", "https://a.example/4"),
-        planned("b1", "https://b.example"),
-    ]
-    .into_iter()
-    .enumerate()
-    .collect();
-    let mut hosts = Hosts::default();
-    let mut taken = Vec::new();
-    while let Some(next) = hosts.next(&mut pending) {
-        taken.push(next);
-    }
-    let names = |taken: &[(usize, PlannedPart, HostPermit)]| -> Vec<String> {
-        taken.iter().map(|(_, planned, _)| planned.part.id.part().to_owned()).collect()
-    };
-    assert_eq!(names(&taken), ["a1", "a2", "a3", "b1"]);
-    taken.remove(0);
-    taken.extend(hosts.next(&mut pending));
-    assert_eq!(names(&taken), ["a2", "a3", "b1", "a4"]);
 }

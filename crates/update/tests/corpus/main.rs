@@ -6,8 +6,8 @@ use std::path::PathBuf;
 
 use pratique_clockwork::Clock;
 use pratique_fetch::{Client, Config as FetchConfig, Mirror};
-use pratique_store::{Access, Database, PartState};
-use pratique_update::{Config, PartOutcome, PartResult, Round, Selection, plan};
+use pratique_store::{Access, Database, PartState, Store};
+use pratique_update::{PartOutcome, PartResult, Round, RoundConfig, Selection, plan};
 
 /// The feeds of the corpus; `None`, said loudly, when there is no corpus.
 fn feeds() -> Option<PathBuf> {
@@ -19,7 +19,7 @@ fn feeds() -> Option<PathBuf> {
 }
 
 /// One round over all default parts.
-fn round(database: Database, feeds: &std::path::Path) -> (Database, Vec<PartOutcome>) {
+fn round(database: &Database, feeds: &std::path::Path) -> Vec<PartOutcome> {
     let clock = Clock::manual("2026-09-01T00:00:00Z".parse().expect("a time"));
     let mut fetching = FetchConfig::new(std::env::temp_dir());
     let mirror = format!("file://{}", feeds.display());
@@ -28,9 +28,10 @@ fn round(database: Database, feeds: &std::path::Path) -> (Database, Vec<PartOutc
     let states = database.parts().expect("parts");
     let sources = pratique_feeds::sources();
     let planned = plan(sources, &Selection::All, &states, None, clock.now());
-    let round = Round::new(Config::default(), client, clock);
+    let round = Round::new(RoundConfig::default(), client, clock);
     let runtime = tokio::runtime::Builder::new_multi_thread().build().expect("a runtime");
-    runtime.block_on(round.run(database, planned)).expect("a round")
+    let store = Store::file(database.path().expect("a file"));
+    runtime.block_on(round.run(&store, planned)).expect("a round")
 }
 
 #[test]
@@ -39,13 +40,13 @@ fn every_part_loads_and_a_second_round_changes_nothing() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("db.sqlite");
     let database = Database::open(&path, Access::ReadWrite).expect("a new database");
-    let (database, outcomes) = round(database, &feeds);
+    let outcomes = round(&database, &feeds);
     for outcome in &outcomes {
         let is_good = matches!(outcome.result, PartResult::Changed(_) | PartResult::Absent);
         assert!(is_good, "{outcome:?}");
     }
     let first = database.parts().expect("parts");
-    let (database, outcomes) = round(database, &feeds);
+    let outcomes = round(&database, &feeds);
     for outcome in &outcomes {
         let is_good = matches!(outcome.result, PartResult::Unchanged { .. } | PartResult::Absent);
         assert!(is_good, "{outcome:?}");

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use pratique_clockwork::Clock;
-use pratique_store::{Access, Database};
-use pratique_update::{Config, PartOutcome, PartResult, Selection};
+use pratique_store::{Access, Store};
+use pratique_update::{PartOutcome, PartResult, RoundConfig, Selection};
 
 use crate::args::DbUpdateArguments;
 use crate::columns::Columns;
@@ -25,21 +25,24 @@ pub(super) fn run(arguments: &DbUpdateArguments) -> Result<Exit, Failure> {
     };
     let refresh = Refresh::new(arguments.mirror.as_deref())?;
     let path = super::path(arguments.db.as_deref())?;
-    let database = Database::open(&path, Access::ReadWrite)
-        .map_err(|error| super::store_failure(error, &path))?;
+    let store = Store::file(&path);
+    let database =
+        store.open(Access::ReadWrite).map_err(|error| super::store_failure(error, &path))?;
     let planned = refresh::plan(&database, &selection, None, now)?;
-    let mut config = Config { force: arguments.force, ..Config::default() };
+    drop(database);
+    let mut config = RoundConfig { force: arguments.force, ..RoundConfig::default() };
     if let Some(jobs) = arguments.jobs {
         config.jobs = jobs.get();
     }
     let progress = Arc::new(Progress::new());
-    let (_, outcomes) = refresh.run(database, planned, config, &progress)?;
+    let outcomes = refresh.run(&store, planned, config, &progress)?;
     say::print(table(&outcomes))?;
     for problem in refresh::problems(&outcomes) {
         eprintln!("pratique: {problem}");
     }
-    let has_failed =
-        outcomes.iter().any(|outcome| matches!(outcome.result, PartResult::Failed { .. }));
+    let has_failed = outcomes
+        .iter()
+        .any(|outcome| matches!(outcome.result, PartResult::Failed { .. } | PartResult::Cancelled));
     let is_all_absent = outcomes.iter().all(|o| matches!(o.result, PartResult::Absent));
     if is_all_absent && !outcomes.is_empty() {
         return Err(Failure::new(Exit::Failed, anyhow::anyhow!("no part is where it should be"))
@@ -71,6 +74,7 @@ fn table(outcomes: &[PartOutcome]) -> String {
             }
             PartResult::Unchanged { .. } => cells.push("unchanged".to_owned()),
             PartResult::Failed { .. } => cells.push("failed".to_owned()),
+            PartResult::Cancelled => cells.push("given up".to_owned()),
             PartResult::Changed(applied) => {
                 cells.push(format!("generation {}", applied.generation));
                 let counts = [applied.new, applied.changed, applied.withdrawn, applied.quarantined];
