@@ -5,6 +5,8 @@
 //! then too, and never kept here. Only the matcher writes, everything of one step in one
 //! transaction.
 
+use std::collections::{HashMap, HashSet};
+
 use jiff::Timestamp;
 
 use pratique_model::{PartId, Severity, Status, Suppression};
@@ -139,7 +141,8 @@ impl Database {
     }
 
     /// Writes what a step of the matcher came to. Call it within the transaction that read
-    /// everything the step rests on. `now` dates the notifications.
+    /// everything the step rests on. `now` dates the notifications. Findings of packages that are
+    /// gone are left out.
     ///
     /// # Errors
     /// [`StoreError::Damaged`] when a part is named that was never tried; [`StoreError::ReadOnly`],
@@ -175,6 +178,7 @@ impl Database {
             return Ok(());
         }
         let parts = self.part_numbers()?;
+        let present = self.keep_packages(findings)?;
         let mut rows = self.session.batch(
             WRITING,
             "INSERT INTO finding (package, vulnerability, part, advisory, status, severity, \
@@ -186,7 +190,7 @@ impl Database {
              suppression = excluded.suppression, unparsable = excluded.unparsable, \
              notified = excluded.notified",
         )?;
-        for finding in findings {
+        for finding in findings.iter().filter(|finding| present.contains(&finding.package.0)) {
             let part = parts.get(&finding.part).copied();
             let part = part.ok_or_else(|| unknown_part(&finding.part))?;
             let advisory = (finding.advisory != finding.vulnerability).then_some(&finding.advisory);
@@ -205,6 +209,17 @@ impl Database {
         }
         rows.finish()?;
         Ok(())
+    }
+
+    /// The packages of findings that are still there; they stay so until the transaction ends, as a
+    /// sweep locks what it removes.
+    fn keep_packages(&self, findings: &[StoredFinding]) -> Result<HashSet<i64>, StoreError> {
+        let mut ids: Vec<i64> = findings.iter().map(|finding| finding.package.0).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        let sql = "SELECT id FROM package WHERE id IN LIST(?1) ORDER BY id FOR SHARE";
+        let present = self.session.all(WRITING, sql, values![&*ids], |row| row.integer(0))?;
+        Ok(present.into_iter().collect())
     }
 
     fn write_cursors(&self, cursors: &[Cursor]) -> Result<(), StoreError> {
@@ -228,7 +243,7 @@ impl Database {
     }
 
     /// The numbers of all parts.
-    fn part_numbers(&self) -> Result<std::collections::HashMap<PartId, i64>, StoreError> {
+    fn part_numbers(&self) -> Result<HashMap<PartId, i64>, StoreError> {
         Ok(self.part_names()?.into_iter().map(|(number, part)| (part, number)).collect())
     }
 }

@@ -12,7 +12,7 @@ use crate::{Database, StoreError, package_set};
 /// Up to how many sets are looked through for all their images, of which the first are then found
 /// by sorting. Beyond, one image in five hundred at least holds a package, in a fleet of a million
 /// that all differ.
-const GATHERED_SETS_MAX: u64 = 2_000;
+const GATHERED_SETS_MAX: usize = 2_000;
 
 /// How many images are read at once on the way along all of them.
 const WALK_ROWS: usize = 1_000;
@@ -72,37 +72,42 @@ impl Database {
         let mut wanted = packages.to_vec();
         wanted.sort_unstable();
         let after = after.map_or(i64::MIN, |key| key.0);
-        if self.sets_holding(&wanted)? > GATHERED_SETS_MAX {
-            self.walk(&wanted, after, limit)
-        } else {
-            self.gather(&wanted, after, limit)
+        match self.few_sets(&wanted)? {
+            Some(sets) => self.gather(&wanted, &sets, after, limit),
+            None => self.walk(&wanted, after, limit),
         }
     }
 
-    /// How many sets hold the packages, counted no further than needed; a set that holds two counts
-    /// twice.
-    fn sets_holding(&self, packages: &[PackageKey]) -> Result<u64, StoreError> {
+    /// The sets that hold one of the packages, if they are few; a set that holds two counts twice.
+    fn few_sets(&self, packages: &[PackageKey]) -> Result<Option<Vec<i64>>, StoreError> {
         let ids = package::numbers(packages);
-        let sql = "SELECT count(*) FROM (SELECT 1 FROM package_in_set \
-                   WHERE package IN LIST(?1) LIMIT ?2) AS held";
-        let limit = GATHERED_SETS_MAX + 1;
-        self.session.one(COUNTING, sql, values![&*ids, limit], |row| row.count(0))
+        let sql = format!("{SETS} LIMIT ?2");
+        let values = values![&*ids, GATHERED_SETS_MAX as u64 + 1];
+        let mut sets = self.session.all(READING, &sql, values, |row| row.integer(0))?;
+        let is_few = sets.len() <= GATHERED_SETS_MAX;
+        sets.sort_unstable();
+        sets.dedup();
+        Ok(is_few.then_some(sets))
     }
 
     /// The first holders, through the sets that hold the packages.
     fn gather(
         &self,
         wanted: &[PackageKey],
+        sets: &[i64],
         after: i64,
         limit: usize,
     ) -> Result<Vec<Holder>, StoreError> {
-        let ids = package::numbers(wanted);
+        // With the signs, the images' own order is of no use, which PostgreSQL would rather walk
+        // along from end to end.
         let sql = format!(
-            "SELECT {}, packages FROM image JOIN package_set ON package_set.id = image.package_set \
-             WHERE image.id > ?2 AND image.package_set IN ({SETS}) ORDER BY image.id LIMIT ?3",
+            "SELECT {}, packages FROM (SELECT id AS found_id FROM image \
+             WHERE package_set IN LIST(?1) AND +id > ?2 ORDER BY +id LIMIT ?3) AS found \
+             JOIN image ON image.id = found_id \
+             JOIN package_set ON package_set.id = image.package_set ORDER BY image.id",
             image::COLUMNS
         );
-        let values = values![&*ids, after, limit as u64];
+        let values = values![sets, after, limit as u64];
         self.session.all(READING, &sql, values, |row| holder(row, wanted))
     }
 

@@ -62,9 +62,8 @@ impl Database {
     }
 
     /// Removes what is due at `now`, about `limit` rows at most (never more than
-    /// [`SWEEP_ROWS_MAX`], but whole sets). Call it again until it removes nothing. A package's
-    /// findings go with it, so nobody else may be writing findings meanwhile: it is work for the
-    /// holder of the matcher's lease.
+    /// [`SWEEP_ROWS_MAX`], but whole sets). Call it again until it removes nothing. Anybody may, at
+    /// any time; two at once take turns.
     ///
     /// # Errors
     /// [`StoreError::ReadOnly`], [`StoreError::Locked`], [`StoreError::Statement`],
@@ -230,6 +229,9 @@ impl Database {
             return Ok(0);
         }
         let unused = self.unused(&packages)?;
+        // Waits for a matcher that is about to write findings of them, and is waited for.
+        let sql = "SELECT id FROM package WHERE id IN LIST(?1) ORDER BY id FOR UPDATE";
+        self.session.query(DOING, sql, values![&*unused], &mut |_| Ok(()))?;
         for sql in [
             "DELETE FROM finding WHERE package IN LIST(?1)",
             "DELETE FROM pending WHERE package IN LIST(?1)",

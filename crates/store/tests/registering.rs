@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
-use pratique_model::{Digest, Ecosystem, IndexReport, Package, Target};
-use pratique_store::{Access, Database, ImageFilter, PackageKey, Store};
+use pratique_model::{Digest, Ecosystem, IndexReport, Package, PartId, Status, Target};
+use pratique_store::{Access, Database, ImageFilter, Impact, PackageKey, Store, StoredFinding};
 use pratique_testkit::postgres;
 
 /// How many writers there are, and how often each does its work.
@@ -60,6 +60,11 @@ fn report(image: u64) -> IndexReport {
     }
 }
 
+fn migrate(url: &str) {
+    let store = Store::parse(url).expect("an address");
+    drop(store.open(Access::ReadWrite).expect("a database"));
+}
+
 fn work(store: &Store, writer: u64) {
     let mut database = store.open(Access::ReadWrite).expect("a database");
     for round in 0..ROUNDS {
@@ -112,6 +117,44 @@ fn writers_at_once_lose_and_double_nothing(store: &Store) {
     }
 }
 
+/// A matcher has read a package; before it writes, the package is swept.
+#[test]
+fn a_package_that_is_swept_meanwhile_gets_no_finding() {
+    let Some(server) = postgres::fresh_database(migrate) else { return };
+    let store = Store::parse(&server.url()).expect("an address");
+    let mut other = store.open(Access::ReadWrite).expect("a database");
+    let part = PartId::new("osv", "npm");
+    other.record_failure(&part, "down", now(), None).expect("the part is known");
+    other.register_image(&report(1), &[], now()).expect("registered");
+    let image = other.images(&ImageFilter::default(), None, 1).expect("images")[0].key;
+    let matcher = store.open(Access::ReadWrite).expect("a database");
+    let mut tries = 0;
+    let written = matcher.transaction(None, |matcher| {
+        tries += 1;
+        let packages = matcher.pending_packages(100)?;
+        if tries == 1 {
+            other.remove_image(image)?;
+            while !other.sweep_images(now(), 1_000)?.is_empty() {}
+        }
+        let findings = packages.iter().map(|package| StoredFinding {
+            package: package.key,
+            vulnerability: "CVE-2024-0001".to_owned(),
+            part: part.clone(),
+            advisory: "GHSA-1".to_owned(),
+            status: Status::Affected,
+            severity: None,
+            fixed: None,
+            suppression: None,
+            unparsable: None,
+            notified: None,
+        });
+        let impact = Impact { findings: findings.collect(), ..Impact::default() };
+        matcher.write_impact(&impact, now()).map(|()| packages.len())
+    });
+    assert_eq!((written.expect("written"), tries), (0, 2), "it began anew and saw nothing");
+    assert_eq!(matcher.findings_about(&["CVE-2024-0001"]).expect("an answer"), []);
+}
+
 #[test]
 fn sqlite_writers_at_once_lose_and_double_nothing() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -122,10 +165,6 @@ fn sqlite_writers_at_once_lose_and_double_nothing() {
 
 #[test]
 fn postgresql_writers_at_once_lose_and_double_nothing() {
-    let migrate = |url: &str| {
-        let store = Store::parse(url).expect("an address");
-        drop(store.open(Access::ReadWrite).expect("a database"));
-    };
     let Some(database) = postgres::fresh_database(migrate) else { return };
     writers_at_once_lose_and_double_nothing(&Store::parse(&database.url()).expect("an address"));
 }

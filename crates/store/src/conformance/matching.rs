@@ -17,6 +17,7 @@ pub(super) const CASES: &[Case] = list![
     a_finding_is_replaced_and_removed,
     an_impact_is_written_whole_or_not_at_all,
     an_impact_that_names_an_unknown_part_is_refused,
+    findings_of_packages_that_are_gone_are_left_out,
     assessed_packages_are_pending_no_more,
     cursors_move_and_keep_their_place,
     notifications_are_listed_in_their_order,
@@ -184,6 +185,12 @@ fn an_impact_that_names_an_unknown_part_is_refused(database: &mut Database) {
         let result = database.transaction(None, |database| database.write_impact(&impact, at(1)));
         assert!(matches!(result, Err(StoreError::Damaged { .. })), "{result:?}");
     }
+}
+
+fn findings_of_packages_that_are_gone_are_left_out(database: &mut Database) {
+    let [bash, ..] = world(database);
+    write_findings(database, &[full(PackageKey(i64::MAX)), full(bash)]);
+    assert_eq!(database.findings_about(&["CVE-2021-23337"]).expect("an answer"), [full(bash)]);
 }
 
 fn assessed_packages_are_pending_no_more(database: &mut Database) {
