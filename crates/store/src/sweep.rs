@@ -46,6 +46,18 @@ impl SweptCounts {
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
+
+    /// The counts with the names that metrics have for them.
+    pub fn counts(&self) -> [(&'static str, u64); 5] {
+        let Self { unwatched, images, package_sets, packages, notifications } = *self;
+        [
+            ("unwatched_images", unwatched),
+            ("images", images),
+            ("package_sets", package_sets),
+            ("packages", packages),
+            ("notifications", notifications),
+        ]
+    }
 }
 
 const DOING: &str = "removing images";

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use pratique_clockwork::{Clock, Shutdown};
-use pratique_store::{Attempt, HeldLease, LeaseKeeper, StoreError};
+use pratique_store::{Attempt, HeldLease, LeaseKeeper, SWEEP_ROWS_MAX, StoreError};
 
 use crate::Metrics;
 use crate::run::{Desk, chain};
@@ -58,20 +58,23 @@ impl Retention {
     async fn look(&self, held: HeldLease) -> Result<(), StoreError> {
         for _ in 0..SLICES_MAX {
             let (now, fence, sources) = (self.clock.now(), held.lease(), self.sources.clone());
-            let slice = self
+            let (retired, swept) = self
                 .desk
-                .ask(move |database| database.retire(now, &sources, Some(&fence)))
+                .ask(move |database| {
+                    let retired = database.retire(now, &sources, Some(&fence))?;
+                    Ok((retired, database.sweep_images(now, SWEEP_ROWS_MAX)?))
+                })
                 .await
                 .inspect_err(|error| {
                     if matches!(error, StoreError::LeaseLost { .. }) {
                         held.report_lost();
                     }
                 })?;
-            for (what, count) in slice.counts() {
+            for (what, count) in retired.counts().into_iter().chain(swept.counts()) {
                 self.metrics.retention(what, count);
             }
             let pause = held.shutdown().unless_triggered(tokio::time::sleep(PAUSE));
-            if slice.is_empty() || pause.await.is_none() {
+            if (retired.is_empty() && swept.is_empty()) || pause.await.is_none() {
                 break;
             }
         }
