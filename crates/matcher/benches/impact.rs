@@ -1,4 +1,5 @@
-//! What one changed advisory and one question cost: `cargo bench -p pratique-matcher --bench impact`.
+//! What one changed advisory and one question cost:
+//! `cargo bench -p pratique-matcher --bench impact`.
 //!
 //! Works on a store that `cargo bench -p pratique-store --bench images` filled, named by `STORE`:
 //! images of 100 packages drawn from 200,000, of which `source-0` is in every image. The first run
