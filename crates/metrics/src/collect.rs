@@ -44,6 +44,8 @@ pub(crate) struct AskConfig {
     pub(crate) min_interval: Duration,
     /// What a bad point costs.
     pub(crate) mode: Mode,
+    /// Calls that the limit of open files leaves room for.
+    pub(crate) call_max: usize,
 }
 
 /// Asks sandboxes.
@@ -108,7 +110,7 @@ impl Collector {
             table,
             counters,
             fast: Arc::new(Semaphore::new(FAST_MAX)),
-            calls: Arc::new(Semaphore::new(CALLS_MAX)),
+            calls: Arc::new(Semaphore::new(CALLS_MAX.min(config.call_max))),
             shared: Mutex::default(),
         }
     }

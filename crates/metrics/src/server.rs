@@ -9,6 +9,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use pratique_clockwork::http::{self, HttpError, Limits};
 use pratique_clockwork::{Clock, Shutdown};
+use rustix::process::{Resource, Rlimit};
 use tokio::sync::watch as channel;
 use tokio::time::Instant;
 use tracing::{info, warn};
@@ -25,6 +26,11 @@ use crate::watch::Watch;
 const ID_TEMPLATE: &str = "%ID%";
 /// How long running requests may go on when the server stops.
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Files for everything but calls to sandboxes: 256 scrapers and what a process needs.
+const FILES_RESERVED: usize = 320;
+/// Calls that are made at a time however few files there may be.
+const CALLS_MIN: usize = 64;
 
 /// What the server is told. Reading it opens nothing.
 #[derive(Clone, Debug)]
@@ -106,6 +112,7 @@ pub struct MetricServer {
     looked_at: channel::Receiver<Instant>,
     started_at: Timestamp,
     pid_file: Option<PidFile>,
+    call_max: usize,
 }
 
 impl MetricServer {
@@ -116,6 +123,7 @@ impl MetricServer {
     /// [`Error`]; trying again helps only where the cause says so.
     pub async fn start(config: Config, clock: Clock) -> Result<Self, Error> {
         let address = check(&config)?;
+        let call_max = allow_files();
         let allows = config.allows_unknown_root;
         let (mut watch, table, looked_at) =
             Watch::new(config.roots.clone(), &config.address, allows);
@@ -130,7 +138,7 @@ impl MetricServer {
         let limits = Limits { stop_timeout: STOP_TIMEOUT, ..Limits::default() };
         let server = http::Server::bind(&address.parse()?, limits).await?;
         let pid_file = config.pid_file.as_deref().map(PidFile::write).transpose()?;
-        Ok(Self { server, config, clock, watch, table, looked_at, started_at, pid_file })
+        Ok(Self { server, config, clock, watch, table, looked_at, started_at, pid_file, call_max })
     }
 
     /// Where it listens.
@@ -140,12 +148,14 @@ impl MetricServer {
 
     /// Answers until `shutdown`, or until a root folder goes away; running requests may then end.
     pub async fn run(self, shutdown: Shutdown) {
-        let Self { server, config, clock, watch, table, looked_at, started_at, pid_file } = self;
+        let Self { server, config, clock, watch, table, looked_at, started_at, pid_file, call_max } =
+            self;
         let counters = Arc::new(Counters::default());
         let asking = AskConfig {
             sandbox_timeout: config.sandbox_timeout,
             min_interval: config.min_interval,
             mode: config.mode,
+            call_max,
         };
         let collector = Collector::new(asking, clock, table, Arc::clone(&counters));
         let roots: Vec<String> =
@@ -168,6 +178,19 @@ impl MetricServer {
         drop(pid_file);
         info!("stopped");
     }
+}
+
+/// Raises the limit of open files as far as it may be, as Go's programs do, and says how many calls
+/// to sandboxes it leaves room for.
+fn allow_files() -> usize {
+    let limit = rustix::process::getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    let files = match rustix::process::setrlimit(Resource::Nofile, raised) {
+        Ok(()) => limit.maximum,
+        Err(_) => limit.current,
+    };
+    let files = files.and_then(|files| usize::try_from(files).ok()).unwrap_or(usize::MAX);
+    files.saturating_sub(FILES_RESERVED).max(CALLS_MIN)
 }
 
 /// Checks what can be checked without opening anything; gives the address to listen on.

@@ -9,7 +9,7 @@ use std::process::Command;
 use super::{Cost, measure};
 
 /// The names of all benchmarks, in the order of the page.
-pub(super) const NAMES: &[&str] = &["scan", "short", "database", "matching"];
+pub(super) const NAMES: &[&str] = &["scan", "short", "database", "matching", "sandboxes"];
 
 /// Runs one benchmark and gives its table.
 pub(super) fn measure_case(name: &str, root: &Path, folder: &Path) -> Result<String, String> {
@@ -18,7 +18,8 @@ pub(super) fn measure_case(name: &str, root: &Path, folder: &Path) -> Result<Str
         "scan" => scan(&programs, folder),
         "short" => short(&programs, folder),
         "database" => database(&programs, folder),
-        _ => matching(&programs, folder),
+        "matching" => matching(&programs, folder),
+        _ => sandboxes(&programs),
     }
 }
 
@@ -26,14 +27,52 @@ pub(super) fn measure_case(name: &str, root: &Path, folder: &Path) -> Result<Str
 struct Programs {
     pratique: PathBuf,
     image: PathBuf,
+    sandboxes: PathBuf,
 }
 
 impl Programs {
     fn of(root: &Path) -> Self {
         let target = env::var_os("CARGO_TARGET_DIR").map_or(root.join("target"), PathBuf::from);
         let release = target.join("release");
-        Self { pratique: release.join("pratique"), image: release.join("bench-image") }
+        Self {
+            pratique: release.join("pratique"),
+            image: release.join("bench-image"),
+            sandboxes: release.join("bench-sandboxes"),
+        }
     }
+}
+
+/// The metric server over fake sandboxes: how many, what they answer, how many of a hundred lie, and
+/// how many scrapers come at once.
+fn sandboxes(programs: &Programs) -> Result<String, String> {
+    let mut table = String::from(
+        "| sandboxes | answers | hostile | scrapers | cold ms | p50 ms | p99 ms | CPU ms | peak MiB \
+         | files | missing |\n|---|---|---|---|---|---|---|---|---|---|---|\n",
+    );
+    for case in [
+        ["10", "idle", "0", "1"],
+        ["100", "idle", "0", "1"],
+        ["1000", "idle", "0", "1"],
+        ["1000", "idle", "0", "4"],
+        ["1000", "idle", "1", "1"],
+        ["1000", "idle", "10", "1"],
+        ["1000", "idle", "50", "1"],
+        ["100", "busy", "0", "1"],
+        ["1000", "busy", "0", "1"],
+        ["10000", "idle", "0", "1"],
+        ["10000", "idle", "10", "1"],
+    ] {
+        let output = Command::new(&programs.sandboxes)
+            .arg(&programs.pratique)
+            .args(case)
+            .output()
+            .map_err(|e| format!("bench-sandboxes: {e}"))?;
+        if !output.status.success() {
+            return Err(String::from_utf8_lossy(&output.stderr).into_owned());
+        }
+        table += &String::from_utf8_lossy(&output.stdout);
+    }
+    Ok(table)
 }
 
 /// Cold scans of generated images, held against the floor.
