@@ -14,12 +14,15 @@ use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
 use tracing::{debug, error, warn};
 
 use super::answer::{Request, Response, text};
 use super::limit::Limits;
 use super::listen::{Connection, HttpError, Listen, Listener, Peer};
 use super::patience::Patience;
+use super::tls::Tls;
 use crate::Shutdown;
 
 /// The wait after a client could not be accepted. Out of files is the usual cause, and trying at
@@ -31,6 +34,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 pub struct Server {
     listener: Listener,
     limits: Limits,
+    tls: Tls,
 }
 
 impl Server {
@@ -39,7 +43,13 @@ impl Server {
     /// # Errors
     /// [`HttpError`] when the address cannot be had.
     pub async fn bind(listen: &Listen, limits: Limits) -> Result<Self, HttpError> {
-        Ok(Self { listener: Listener::bind(listen).await?, limits })
+        Ok(Self { listener: Listener::bind(listen).await?, limits, tls: Tls::default() })
+    }
+
+    /// Speaks TLS with those clients for which it is chosen. A handshake may take as long as a
+    /// request's head.
+    pub fn with_tls(self, tls: Tls) -> Self {
+        Self { tls, ..self }
     }
 
     /// Where it listens: `ip:port` with the real port, or a path.
@@ -54,7 +64,7 @@ impl Server {
         H: Fn(Request) -> F + Clone + Send + Sync + 'static,
         F: Future<Output = Response> + Send + 'static,
     {
-        let Self { listener, limits } = self;
+        let Self { listener, limits, tls } = self;
         let graceful = GracefulShutdown::new();
         let permits = Arc::new(Semaphore::new(limits.connections_max));
         let mut connections = JoinSet::new();
@@ -69,10 +79,12 @@ impl Server {
                 }
             };
             let (watcher, handler) = (graceful.watcher(), handler.clone());
+            let tls = tls.choose();
             connections.spawn(async move {
+                let client = Client { peer, limits, watcher, tls };
                 match connection {
-                    Connection::Tcp(stream) => serve(stream, peer, limits, watcher, handler).await,
-                    Connection::Unix(stream) => serve(stream, peer, limits, watcher, handler).await,
+                    Connection::Tcp(stream) => client.greet(stream, handler).await,
+                    Connection::Unix(stream) => client.greet(stream, handler).await,
                 }
                 drop(permit);
             });
@@ -94,6 +106,35 @@ async fn pause_after(error: &io::Error) {
     if error.kind() != io::ErrorKind::ConnectionAborted {
         warn!("client not accepted: {error}");
         tokio::time::sleep(ACCEPT_PAUSE).await;
+    }
+}
+
+/// One client, and what holds for it.
+struct Client {
+    peer: Peer,
+    limits: Limits,
+    watcher: Watcher,
+    tls: Option<Arc<ServerConfig>>,
+}
+
+impl Client {
+    /// Shakes hands first if TLS was chosen.
+    async fn greet<S, H, F>(self, stream: S, handler: H)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + 'static,
+        H: Fn(Request) -> F,
+        F: Future<Output = Response>,
+    {
+        let Self { peer, limits, watcher, tls } = self;
+        let Some(tls) = tls else {
+            return serve(stream, peer, limits, watcher, handler).await;
+        };
+        let handshake = TlsAcceptor::from(tls).accept(stream);
+        match tokio::time::timeout(limits.header_timeout, handshake).await {
+            Ok(Ok(stream)) => serve(stream, peer, limits, watcher, handler).await,
+            Ok(Err(error)) => debug!("handshake of {peer:?}: {error}"),
+            Err(_) => debug!("handshake of {peer:?} took too long"),
+        }
     }
 }
 
