@@ -21,6 +21,7 @@ use crate::counters::Counters;
 use crate::exposition::Timestamps;
 use crate::query::{self, Packing};
 use crate::render::{Scrape, render};
+use crate::web::{Verdict, Web};
 
 /// The longest form of a health check, in bytes: a path has at most 4,096, three each encoded.
 const FORM_BYTES_MAX: usize = 16 * 1024;
@@ -38,11 +39,18 @@ pub(crate) struct Endpoint {
     pub(crate) allows_profiling: bool,
     pub(crate) started_at: Timestamp,
     pub(crate) shutdown: Shutdown,
+    pub(crate) web: Arc<Web>,
 }
 
 impl Endpoint {
     /// Answers one request.
     pub(crate) async fn answer(self: Arc<Self>, request: Request) -> Response {
+        let authorization = request.headers().get(header::AUTHORIZATION);
+        match self.web.judge(authorization.and_then(|value| value.to_str().ok())).await {
+            Verdict::Allowed => {}
+            Verdict::Unknown => return unknown(),
+            Verdict::TooMany => return refuse(StatusCode::TOO_MANY_REQUESTS, "too many requests"),
+        }
         let (path, query) = query::route(request.uri().path(), request.uri().query());
         let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
         match path.as_str() {
@@ -159,6 +167,14 @@ fn index() -> Response {
         <p>The metrics of the sandboxes on this machine are at \
         <a href=\"/metrics\">/metrics</a>.</p></body></html>\n";
     http::bytes(StatusCode::OK, "text/html; charset=utf-8", page.into())
+}
+
+fn unknown() -> Response {
+    let mut response = refuse(StatusCode::UNAUTHORIZED, "unauthorized");
+    response
+        .headers_mut()
+        .insert(header::WWW_AUTHENTICATE, header::HeaderValue::from_static("Basic"));
+    response
 }
 
 fn stopping() -> Response {

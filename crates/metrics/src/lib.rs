@@ -28,7 +28,9 @@ mod state_file;
 mod urpc;
 mod verifier;
 mod watch;
+mod web;
 
 pub use exposition::Timestamps;
 pub use resolve::Mode;
 pub use server::{Config, Error, MetricServer};
+pub use web::WebError;

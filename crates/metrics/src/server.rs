@@ -21,6 +21,7 @@ use crate::exposition::Timestamps;
 use crate::http::Endpoint;
 use crate::resolve::Mode;
 use crate::watch::Watch;
+use crate::web::{Web, WebError};
 
 /// What runsc's flag for an id looks like; it must have been replaced by who starts us.
 const ID_TEMPLATE: &str = "%ID%";
@@ -48,6 +49,8 @@ pub struct Config {
     pub allows_profiling: bool,
     /// Whether root folders may be absent.
     pub allows_unknown_root: bool,
+    /// Prometheus' web configuration file; without one everybody who can connect may scrape.
+    pub web_config_file: Option<PathBuf>,
     /// What a bad point of a sandbox costs.
     pub mode: Mode,
     /// Whether samples carry their time.
@@ -91,6 +94,9 @@ pub enum Error {
     /// The address cannot be had.
     #[error(transparent)]
     Listen(#[from] HttpError),
+    /// Who may scrape cannot be told.
+    #[error(transparent)]
+    Web(#[from] WebError),
     /// The process id cannot be written.
     #[error("pid file {}", path.display())]
     PidFile {
@@ -108,11 +114,17 @@ pub struct MetricServer {
     config: Config,
     clock: Clock,
     watch: Watch,
-    table: channel::Receiver<Arc<Table>>,
-    looked_at: channel::Receiver<Instant>,
+    seen: Seen,
     started_at: Timestamp,
     pid_file: Option<PidFile>,
     call_max: usize,
+    web: Arc<Web>,
+}
+
+/// What following the folders gives.
+struct Seen {
+    table: channel::Receiver<Arc<Table>>,
+    looked_at: channel::Receiver<Instant>,
 }
 
 impl MetricServer {
@@ -124,6 +136,7 @@ impl MetricServer {
     pub async fn start(config: Config, clock: Clock) -> Result<Self, Error> {
         let address = check(&config)?;
         let call_max = allow_files();
+        let web = Arc::new(Web::open(config.web_config_file.as_deref())?);
         let allows = config.allows_unknown_root;
         let (mut watch, table, looked_at) =
             Watch::new(config.roots.clone(), &config.address, allows);
@@ -136,9 +149,13 @@ impl MetricServer {
             warn!("listening on all interfaces: everybody who can connect sees all containers");
         }
         let limits = Limits { stop_timeout: STOP_TIMEOUT, ..Limits::default() };
-        let server = http::Server::bind(&address.parse()?, limits).await?;
+        let presented = Arc::clone(&web);
+        let server = http::Server::bind(&address.parse()?, limits)
+            .await?
+            .with_tls(http::Tls::new(move || presented.rules().tls.clone()));
         let pid_file = config.pid_file.as_deref().map(PidFile::write).transpose()?;
-        Ok(Self { server, config, clock, watch, table, looked_at, started_at, pid_file, call_max })
+        let seen = Seen { table, looked_at };
+        Ok(Self { server, config, clock, watch, seen, started_at, pid_file, call_max, web })
     }
 
     /// Where it listens.
@@ -148,8 +165,8 @@ impl MetricServer {
 
     /// Answers until `shutdown`, or until a root folder goes away; running requests may then end.
     pub async fn run(self, shutdown: Shutdown) {
-        let Self { server, config, clock, watch, table, looked_at, started_at, pid_file, call_max } =
-            self;
+        let Self { server, config, clock, watch, seen, started_at, pid_file, call_max, web } = self;
+        let Seen { table, looked_at } = seen;
         let counters = Arc::new(Counters::default());
         let asking = AskConfig {
             sandbox_timeout: config.sandbox_timeout,
@@ -171,10 +188,11 @@ impl MetricServer {
             allows_profiling: config.allows_profiling,
             started_at,
             shutdown: shutdown.clone(),
+            web: Arc::clone(&web),
         });
         let answering =
             server.run(shutdown.clone(), move |request| Arc::clone(&endpoint).answer(request));
-        tokio::join!(answering, watch.run(shutdown));
+        tokio::join!(answering, web.keep(shutdown.clone()), watch.run(shutdown));
         drop(pid_file);
         info!("stopped");
     }

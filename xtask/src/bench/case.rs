@@ -42,12 +42,12 @@ impl Programs {
     }
 }
 
-/// The metric server over fake sandboxes: how many, what they answer, how many of a hundred lie, and
-/// how many scrapers come at once.
+/// The metric server over fake sandboxes: how many, what they answer, how many of a hundred lie,
+/// and how many scrapers come at once.
 fn sandboxes(programs: &Programs) -> Result<String, String> {
     let mut table = String::from(
-        "| sandboxes | answers | hostile | scrapers | cold ms | p50 ms | p99 ms | CPU ms | peak MiB \
-         | files | missing |\n|---|---|---|---|---|---|---|---|---|---|---|\n",
+        "| sandboxes | answers | hostile | scrapers | cold ms | p50 ms | p99 ms | CPU ms \
+         | peak MiB | files | missing |\n|---|---|---|---|---|---|---|---|---|---|---|\n",
     );
     for case in [
         ["10", "idle", "0", "1"],

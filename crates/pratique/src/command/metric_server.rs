@@ -61,6 +61,11 @@ pub(crate) struct MetricServerArguments {
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     allow_unknown_root: Option<bool>,
 
+    /// TLS, client certificates, users and a rate limit, in the format of Prometheus' web
+    /// configuration; read again when it changes.
+    #[arg(long = "web.config.file", value_name = "FILE")]
+    web_config_file: Option<PathBuf>,
+
     /// What one bad series of a sandbox costs: its whole answer, or itself.
     #[arg(long, value_name = "PART", value_enum, default_value_t = Verify::Snapshot)]
     verify: Verify,
@@ -120,6 +125,7 @@ fn config(arguments: &MetricServerArguments) -> Config {
         pid_file: arguments.pid_file.clone(),
         allows_profiling: arguments.allow_profiling.unwrap_or(false),
         allows_unknown_root: arguments.allow_unknown_root.unwrap_or(false),
+        web_config_file: arguments.web_config_file.clone(),
         mode: match arguments.verify {
             Verify::Snapshot => Mode::Snapshot,
             Verify::Series => Mode::Series,

@@ -3,6 +3,7 @@
 //! Goal: what `docs/sandbox-metrics.md` promises holds on the executable. Method: fake sandboxes
 //! with real state files and sockets are this very process; the server is the built program.
 
+mod access;
 mod command_line;
 mod hostile;
 mod routes;
