@@ -90,6 +90,13 @@ pub(crate) enum Outcome {
 }
 
 impl Collection {
+    /// One that is complete.
+    #[cfg(test)]
+    pub(crate) fn of(table: Table, started_at: Timestamp, all: Vec<Option<Outcome>>) -> Self {
+        let outcomes = all.into_iter().map(|one| one.map_or_else(OnceLock::new, OnceLock::from));
+        Self { table: Arc::new(table), started_at, outcomes: outcomes.collect() }
+    }
+
     /// What became of the sandbox with this place in the table; `None`: not answered yet.
     pub(crate) fn outcome(&self, index: usize) -> Option<&Outcome> {
         self.outcomes[index].get()

@@ -453,3 +453,6 @@ fn truth(holds: bool) -> Number {
 fn seconds(at: Timestamp) -> Number {
     Number::Float(at.as_duration().as_secs_f64())
 }
+
+#[cfg(test)]
+mod tests;

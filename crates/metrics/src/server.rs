@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -41,6 +42,8 @@ pub struct Config {
     /// Where to serve: `host:port`, `:port` or an absolute path; `%RUNTIME_ROOT%` stands for the
     /// root folder.
     pub address: String,
+    /// The mode of the socket, if it is a unix socket.
+    pub socket_mode: u32,
     /// What the name of every metric of runsc's begins with.
     pub exporter_prefix: String,
     /// Where to write the process id.
@@ -62,6 +65,9 @@ pub struct Config {
 }
 
 impl Config {
+    /// The server's user and group: the endpoint names every container, so others are given
+    /// access by their group. runsc's server lets everybody in (0777).
+    pub const SOCKET_MODE: u32 = 0o660;
     /// The seed's `--exporter-prefix`.
     pub const EXPORTER_PREFIX: &str = "runsc_";
     /// Busy honest sandboxes answer within 100 ms.
@@ -94,6 +100,15 @@ pub enum Error {
     /// The address cannot be had.
     #[error(transparent)]
     Listen(#[from] HttpError),
+    /// The socket's mode cannot be set.
+    #[error("mode of {path}")]
+    Mode {
+        /// The socket.
+        path: String,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
     /// Who may scrape cannot be told.
     #[error(transparent)]
     Web(#[from] WebError),
@@ -153,6 +168,9 @@ impl MetricServer {
         let server = http::Server::bind(&address.parse()?, limits)
             .await?
             .with_tls(http::Tls::new(move || presented.rules().tls.clone()));
+        if address.starts_with('/') {
+            set_mode(&address, config.socket_mode)?;
+        }
         let pid_file = config.pid_file.as_deref().map(PidFile::write).transpose()?;
         let seen = Seen { table, looked_at };
         Ok(Self { server, config, clock, watch, seen, started_at, pid_file, call_max, web })
@@ -196,6 +214,11 @@ impl MetricServer {
         drop(pid_file);
         info!("stopped");
     }
+}
+
+fn set_mode(path: &str, mode: u32) -> Result<(), Error> {
+    fs::set_permissions(path, fs::Permissions::from_mode(mode))
+        .map_err(|source| Error::Mode { path: path.to_owned(), source })
 }
 
 /// Raises the limit of open files as far as it may be, as Go's programs do, and says how many calls

@@ -15,7 +15,7 @@ use crate::units;
 /// The word that chooses this command.
 const WORD: &str = "metric-server";
 /// Flags that take a value, as runsc writes them.
-const VALUE_FLAGS: [&str; 9] = [
+const VALUE_FLAGS: [&str; 10] = [
     "root",
     "metric-server",
     "exporter-prefix",
@@ -24,6 +24,7 @@ const VALUE_FLAGS: [&str; 9] = [
     "timestamps",
     "sandbox-timeout",
     "min-interval",
+    "socket-mode",
     "web.config.file",
 ];
 /// Flags that are there or not.
@@ -44,6 +45,10 @@ pub(crate) struct MetricServerArguments {
     /// stands for the root folder. Sandboxes started with the same --metric-server are served.
     #[arg(long = "metric-server", value_name = "ADDR", required = true)]
     address: String,
+
+    /// The mode of a unix socket, octal.
+    #[arg(long, value_name = "MODE", value_parser = mode, default_value = "0660")]
+    socket_mode: u32,
 
     /// What the name of every metric begins with.
     #[arg(long, value_name = "PREFIX", default_value = Config::EXPORTER_PREFIX)]
@@ -121,6 +126,7 @@ fn config(arguments: &MetricServerArguments) -> Config {
     Config {
         roots,
         address: arguments.address.clone(),
+        socket_mode: arguments.socket_mode,
         exporter_prefix: arguments.exporter_prefix.clone(),
         pid_file: arguments.pid_file.clone(),
         allows_profiling: arguments.allow_profiling.unwrap_or(false),
@@ -137,6 +143,14 @@ fn config(arguments: &MetricServerArguments) -> Config {
         sandbox_timeout: arguments.sandbox_timeout,
         min_interval: arguments.min_interval,
     }
+}
+
+/// Reads a file's mode as chmod(1) takes it.
+fn mode(text: &str) -> Result<u32, String> {
+    u32::from_str_radix(text, 8)
+        .ok()
+        .filter(|mode| *mode <= 0o777)
+        .ok_or_else(|| format!("{text:?} is no mode; write 0660 or 0600"))
 }
 
 /// runsc's default: `XDG_RUNTIME_DIR` outranks the user, as in its `config.NewFromFlags`.

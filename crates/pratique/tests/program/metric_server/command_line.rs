@@ -56,6 +56,16 @@ fn each_signal_stops_it_with_grace_and_leaves_nothing() {
 }
 
 #[test]
+fn the_sockets_mode_is_as_it_was_asked_for() {
+    let served = Served::start(&["--socket-mode=0600"]);
+    let mode = || fs::metadata(served.socket()).expect("it is there").permissions().mode();
+    eventually("the mode is set", DEADLINE, || mode() & 0o777 == 0o600);
+    let root = format!("--root={}", served.root().display());
+    let address = "--metric-server=/x/m.sock";
+    check(&["metric-server", &root, address, "--socket-mode=9"], 2, "no mode");
+}
+
+#[test]
 fn a_socket_in_use_is_left_and_a_stale_one_replaced() {
     let served = Served::start(&[]);
     let second = server(served.root(), &[]);
