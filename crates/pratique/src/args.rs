@@ -1,4 +1,11 @@
 //! The command line. A doc comment here is the help that the user reads.
+//!
+//! This file has what commands share, and the flags of `scan`; other groups have a file each.
+
+mod ask;
+mod db;
+mod images;
+mod serve;
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -10,6 +17,17 @@ use pratique_version::Scheme;
 
 use crate::command::metric_server::MetricServerArguments;
 use crate::units;
+
+pub(crate) use self::ask::AskArguments;
+pub(crate) use self::db::{
+    DbArguments, DbBackupArguments, DbChangesArguments, DbCommand, DbMoveArguments,
+    DbRestoreArguments, DbSearchArguments, DbSizeArguments, DbStatusArguments, DbUpdateArguments,
+};
+pub(crate) use self::images::{
+    ImagesAddArguments, ImagesArguments, ImagesCommand, ImagesListArguments, ImagesRemoveArguments,
+    ImagesShowArguments, NotifyArguments, NotifyCommand, NotifyListArguments,
+};
+pub(crate) use self::serve::{Room, ServeArguments};
 
 /// Tells which of your container images and workloads a vulnerability concerns, and why.
 #[derive(Debug, Parser)]
@@ -29,8 +47,16 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// Read an image, list its packages, say which are vulnerable and why.
     Scan(Box<ScanArguments>),
+    /// Look after the images whose packages are watched.
+    Images(ImagesArguments),
+    /// Ask which registered images hold a vulnerability or a package.
+    Ask(AskArguments),
+    /// See what there is to tell.
+    Notify(NotifyArguments),
     /// Look after the vulnerability database.
     Db(DbArguments),
+    /// Run as a service: keep the data fresh and hold every change against the images.
+    Serve(Box<ServeArguments>),
     /// Order two versions as an ecosystem's own tool does.
     Compare(CompareArguments),
     /// See the main job done on bundled data; nothing leaves this machine.
@@ -80,6 +106,10 @@ pub(crate) struct ScanArguments {
     #[arg(long)]
     pub(crate) fail_on_empty: bool,
 
+    /// Register the image too, so that later advisories are held against it.
+    #[arg(long)]
+    pub(crate) register: bool,
+
     /// Show what is suppressed too, with the reason; JSON always has it.
     #[arg(long)]
     pub(crate) show_suppressed: bool,
@@ -119,12 +149,20 @@ pub(crate) struct ScanArguments {
     pub(crate) limits: LimitArguments,
 }
 
+/// Where the database is.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct DatabaseArguments {
+    /// The database: a SQLite file, or postgres://USER@HOST/DATABASE. Default:
+    /// $XDG_DATA_HOME/pratique/db.sqlite.
+    #[arg(long, value_name = "PATH|URL", env = "PRATIQUE_DB", hide_env_values = true)]
+    pub(crate) db: Option<String>,
+}
+
 /// Where data come from.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct DataArguments {
-    /// The database: a SQLite file. Default: $XDG_DATA_HOME/pratique/db.sqlite.
-    #[arg(long, value_name = "PATH", env = "PRATIQUE_DB")]
-    pub(crate) db: Option<String>,
+    #[command(flatten)]
+    pub(crate) database: DatabaseArguments,
 
     /// Fetch nothing; use the database as it is.
     #[arg(long)]
@@ -185,74 +223,6 @@ impl std::str::FromStr for FailOn {
                 .map_err(|_| format!("{text:?} is neither a severity nor `kev` nor `any`")),
         }
     }
-}
-
-/// Look after the vulnerability database.
-#[derive(Debug, Args)]
-pub(crate) struct DbArguments {
-    #[command(subcommand)]
-    pub(crate) command: DbCommand,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum DbCommand {
-    /// Fetch what is new from the sources, once.
-    Update(DbUpdateArguments),
-    /// Say which parts there are, how old they are, and what went wrong last.
-    Status(DbStatusArguments),
-    /// Show what the database says of a vulnerability or a package.
-    Search(DbSearchArguments),
-}
-
-/// Fetch what is new from the sources, once.
-#[derive(Debug, Args)]
-pub(crate) struct DbUpdateArguments {
-    /// Only these sources or parts, comma-separated: debian,alpine/v3.20.
-    #[arg(long, value_name = "SOURCE[/PART]", value_delimiter = ',')]
-    pub(crate) sources: Vec<String>,
-
-    /// Take a feed even though it shrank or many of its entries are broken.
-    #[arg(long)]
-    pub(crate) force: bool,
-
-    /// How many parts are fetched and read at once; default: the number of cores, at most 4.
-    #[arg(long, value_name = "N")]
-    pub(crate) jobs: Option<NonZeroUsize>,
-
-    /// The database: a SQLite file. Default: $XDG_DATA_HOME/pratique/db.sqlite.
-    #[arg(long, value_name = "PATH", env = "PRATIQUE_DB")]
-    pub(crate) db: Option<String>,
-
-    /// Fetch https://HOST/PATH from URL/HOST/PATH instead; http, https or file.
-    #[arg(long, value_name = "URL", env = "PRATIQUE_MIRROR")]
-    pub(crate) mirror: Option<String>,
-}
-
-/// Say which parts there are, how old they are, and what went wrong last.
-#[derive(Debug, Args)]
-pub(crate) struct DbStatusArguments {
-    /// How to write it.
-    #[arg(long, value_enum, default_value_t = ListFormat::Table)]
-    pub(crate) format: ListFormat,
-
-    /// The database: a SQLite file. Default: $XDG_DATA_HOME/pratique/db.sqlite.
-    #[arg(long, value_name = "PATH", env = "PRATIQUE_DB")]
-    pub(crate) db: Option<String>,
-}
-
-/// Show what the database says of a vulnerability or a package.
-#[derive(Debug, Args)]
-pub(crate) struct DbSearchArguments {
-    /// A CVE or advisory id, or the name of a package.
-    pub(crate) text: String,
-
-    /// How to write it.
-    #[arg(long, value_enum, default_value_t = ListFormat::Table)]
-    pub(crate) format: ListFormat,
-
-    /// The database: a SQLite file. Default: $XDG_DATA_HOME/pratique/db.sqlite.
-    #[arg(long, value_name = "PATH", env = "PRATIQUE_DB")]
-    pub(crate) db: Option<String>,
 }
 
 /// How a list is written.

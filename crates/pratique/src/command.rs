@@ -1,7 +1,11 @@
 //! What each command does: one module a command.
 
+pub(crate) mod ask;
 pub(crate) mod compare;
 pub(crate) mod db;
 pub(crate) mod demo;
+pub(crate) mod images;
 pub(crate) mod metric_server;
+pub(crate) mod notify;
 pub(crate) mod scan;
+pub(crate) mod serve;

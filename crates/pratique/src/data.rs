@@ -5,7 +5,6 @@
 //! a failure: old data with their age said are better than no answer.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,14 +15,14 @@ use pratique_update::{Need, PlannedPart, RoundConfig, Selection};
 
 use crate::args::DataArguments;
 use crate::bundled;
-use crate::command::db::{path, store_failure};
+use crate::database;
 use crate::exit::Failure;
 use crate::progress::Progress;
 use crate::refresh::{self, Refresh};
 
 /// Where data are kept and fetched from, known to be right before anything is opened.
 pub(crate) struct Place {
-    path: PathBuf,
+    store: Store,
     is_named: bool,
     /// How to fetch; `None` when nothing may be fetched.
     refresh: Option<Refresh>,
@@ -34,8 +33,8 @@ impl Place {
     pub(crate) fn of(arguments: &DataArguments) -> Result<Self, Failure> {
         let refresh = Refresh::new(arguments.mirror.as_deref())?;
         Ok(Self {
-            path: path(arguments.db.as_deref())?,
-            is_named: arguments.db.is_some(),
+            store: arguments.database.store()?,
+            is_named: arguments.database.db.is_some(),
             refresh: (!arguments.offline).then_some(refresh),
         })
     }
@@ -44,6 +43,7 @@ impl Place {
 /// The data for one scan.
 pub(crate) struct Data {
     database: Option<Database>,
+    store: Store,
     /// How to fetch; `None` when nothing may be fetched or written.
     refresh: Option<Refresh>,
     max_age: SignedDuration,
@@ -60,13 +60,13 @@ impl Data {
         now: Timestamp,
     ) -> Result<Self, Failure> {
         let max_age = SignedDuration::try_from(max_age).unwrap_or(SignedDuration::MAX);
-        let Place { path, is_named, refresh } = place;
-        let mut data = Self { database: None, refresh, max_age, warnings: Vec::new() };
+        let Place { store, is_named, refresh } = place;
+        let mut data = Self { database: None, store, refresh, max_age, warnings: Vec::new() };
         if data.refresh.is_none() {
-            data.open_offline(&path, is_named)?;
+            data.open_offline(is_named)?;
             return Ok(data);
         }
-        data.open_online(report, &path, progress, now)?;
+        data.open_online(report, progress, now)?;
         if !is_named && !data.covers(report) {
             data.fall_back();
         }
@@ -98,17 +98,16 @@ impl Data {
         }
         let selection = Selection::Needed(Need { years, ..Need::default() });
         let planned = refresh::plan(self.database(), &selection, Some(self.max_age), now)?;
-        let Some(path) = self.database().path().map(Path::to_path_buf) else { return Ok(false) };
         let is_due = !planned.is_empty();
-        self.update(planned, &path, progress)?;
+        self.update(planned, progress)?;
         Ok(is_due)
     }
 
-    fn open_offline(&mut self, path: &Path, is_named: bool) -> Result<(), Failure> {
-        match Database::open(path, Access::ReadOnly) {
+    fn open_offline(&mut self, is_named: bool) -> Result<(), Failure> {
+        match self.store.open(Access::ReadOnly) {
             Ok(database) => self.database = Some(database),
             Err(StoreError::Missing { .. }) if !is_named => self.fall_back(),
-            Err(error) => return Err(store_failure(error, path)),
+            Err(error) => return Err(database::failure(error, &self.store)),
         }
         Ok(())
     }
@@ -116,45 +115,41 @@ impl Data {
     fn open_online(
         &mut self,
         report: &IndexReport,
-        path: &Path,
         progress: &Arc<Progress>,
         now: Timestamp,
     ) -> Result<(), Failure> {
-        let database = match Database::open(path, Access::ReadOnly) {
+        let database = match self.store.open(Access::ReadOnly) {
             Ok(database) => database,
             Err(StoreError::Missing { .. } | StoreError::Older { .. }) => {
-                Database::open(path, Access::ReadWrite)
-                    .map_err(|error| store_failure(error, path))?
+                database::open(&self.store, Access::ReadWrite)?
             }
-            Err(error) => return Err(store_failure(error, path)),
+            Err(error) => return Err(database::failure(error, &self.store)),
         };
         let planned = refresh::plan_for(report, &database, self.max_age, now)?;
         self.database = Some(database);
-        self.update(planned, path, progress)
+        self.update(planned, progress)
     }
 
     /// Does one round, if anything is due; a database that another process writes is used as it is.
     fn update(
         &mut self,
         planned: Vec<PlannedPart>,
-        path: &Path,
         progress: &Arc<Progress>,
     ) -> Result<(), Failure> {
         let Some(refresh) = self.refresh.clone().filter(|_| !planned.is_empty()) else {
             return Ok(());
         };
         if self.database().access() == Access::ReadOnly {
-            match Database::open(path, Access::ReadWrite) {
+            match self.store.open(Access::ReadWrite) {
                 Ok(database) => self.database = Some(database),
                 Err(error @ (StoreError::Locked { .. } | StoreError::Open { .. })) => {
                     self.warnings.push(format!("data are used as they are: {error}"));
                     return Ok(());
                 }
-                Err(error) => return Err(store_failure(error, path)),
+                Err(error) => return Err(database::failure(error, &self.store)),
             }
         }
-        let store = Store::file(path);
-        let outcomes = refresh.run(&store, planned, RoundConfig::default(), progress)?;
+        let outcomes = refresh.run(&self.store, planned, RoundConfig::default(), progress)?;
         self.warnings.extend(refresh::problems(&outcomes));
         Ok(())
     }
@@ -174,6 +169,7 @@ impl Data {
 
     /// Uses the bundled snapshot and says so, with its age.
     fn fall_back(&mut self) {
+        self.refresh = None;
         match bundled::load() {
             Ok(database) => {
                 self.warnings.push(format!(

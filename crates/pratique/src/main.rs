@@ -10,9 +10,11 @@ mod bundled;
 mod columns;
 mod command;
 mod data;
+mod database;
 mod exit;
 mod json;
 mod logging;
+mod matching;
 mod paths;
 mod progress;
 mod refresh;
@@ -40,7 +42,7 @@ fn main() -> ExitCode {
         }
     };
     // A service has nothing to print but its log.
-    let is_service = matches!(arguments.command, Command::MetricServer(_));
+    let is_service = matches!(arguments.command, Command::MetricServer(_) | Command::Serve(_));
     logging::start(arguments.verbose.max(u8::from(is_service)), arguments.quiet);
     match run(&arguments.command) {
         Ok(exit) => exit.into(),
@@ -54,7 +56,11 @@ fn main() -> ExitCode {
 fn run(command: &Command) -> Result<Exit, exit::Failure> {
     match command {
         Command::Scan(arguments) => command::scan::run(arguments),
+        Command::Images(arguments) => command::images::run(arguments),
+        Command::Ask(arguments) => command::ask::run(arguments),
+        Command::Notify(arguments) => command::notify::run(arguments),
         Command::Db(arguments) => command::db::run(arguments),
+        Command::Serve(arguments) => command::serve::run(arguments),
         Command::Compare(arguments) => command::compare::run(arguments),
         Command::Demo(arguments) => command::demo::run(arguments),
         Command::MetricServer(arguments) => command::metric_server::run(arguments),

@@ -2,6 +2,10 @@
 
 use std::time::Duration;
 
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+
 /// Reads a duration: a whole number and one of `s`, `m`, `h`, `d`, `w`; `0` needs no unit.
 ///
 /// # Errors
@@ -37,6 +41,45 @@ pub(crate) fn size_bytes(text: &str) -> Result<u64, String> {
         _ => return Err(error()),
     };
     number.checked_mul(factor).ok_or_else(error)
+}
+
+/// Reads a point in time: RFC 3339, a date (its start in UTC), or a duration before `now`.
+///
+/// # Errors
+/// A message that names the text and the forms.
+pub(crate) fn time(text: &str, now: Timestamp) -> Result<Timestamp, String> {
+    if let Ok(at) = text.parse::<Timestamp>() {
+        return Ok(at);
+    }
+    if let Ok(date) = text.parse::<Date>()
+        && let Ok(start) = date.to_zoned(TimeZone::UTC)
+    {
+        return Ok(start.timestamp());
+    }
+    let ago = duration(text).ok().and_then(|ago| SignedDuration::try_from(ago).ok());
+    ago.and_then(|ago| now.checked_sub(ago).ok()).ok_or_else(|| {
+        format!("{text:?} is no time; write 2026-11-20, 2026-11-20T08:00:00Z, 6h or 7d")
+    })
+}
+
+/// A size in the unit that keeps it readable: `812 B`, `4.2 MiB`.
+pub(crate) fn size_words(bytes: u64) -> String {
+    const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
+    if bytes < 1024 {
+        return format!("{bytes} B");
+    }
+    // Three digits are shown, so what is lost here is not.
+    #[allow(clippy::cast_precision_loss)]
+    let mut size = bytes as f64 / 1024.0;
+    let mut unit = UNITS[0];
+    for larger in &UNITS[1..] {
+        if size < 1024.0 {
+            break;
+        }
+        size /= 1024.0;
+        unit = larger;
+    }
+    format!("{size:.1} {unit}")
 }
 
 /// A duration in the largest unit that keeps it readable: `6 hours`, `3 days`.
@@ -80,6 +123,28 @@ mod tests {
         }
         for text in ["", "MiB", "-1", "1.5GiB", "1XB", "99999999TiB"] {
             assert!(size_bytes(text).is_err(), "{text:?} was taken");
+        }
+    }
+
+    #[test]
+    fn times_are_read_and_wrong_ones_named() {
+        let now: Timestamp = "2026-11-21T05:00:00Z".parse().expect("a time");
+        for (text, at) in [
+            ("2026-11-20", "2026-11-20T00:00:00Z"),
+            ("2026-11-20T08:00:00+02:00", "2026-11-20T06:00:00Z"),
+            ("2d", "2026-11-19T05:00:00Z"),
+        ] {
+            assert_eq!(time(text, now).map(|at| at.to_string()), Ok(at.to_owned()), "{text}");
+        }
+        for text in ["", "yesterday", "2026-13-01", "99999999999w"] {
+            assert!(time(text, now).is_err(), "{text:?} was taken");
+        }
+    }
+
+    #[test]
+    fn sizes_are_told_in_one_unit() {
+        for (bytes, words) in [(812, "812 B"), (2_048, "2.0 KiB"), (5 << 30, "5.0 GiB")] {
+            assert_eq!(size_words(bytes), words);
         }
     }
 

@@ -15,10 +15,13 @@ use pratique_clockwork::Clock;
 use pratique_matcher::{Filters, Options as MatchOptions};
 use pratique_model::{Assessment, IndexReport};
 use pratique_report::{Answer, Options as ReportOptions, counted};
+use pratique_store::{Registered, StoreError};
 
 use crate::args::ScanArguments;
 use crate::data::{Data, Place};
+use crate::database;
 use crate::exit::{Exit, Failure};
+use crate::matching;
 use crate::progress::Progress;
 use crate::say::say;
 
@@ -44,12 +47,36 @@ pub(crate) fn run(arguments: &ScanArguments) -> Result<Exit, Failure> {
         Some(asked) => explain(asked, &report, &assessment, arguments, now)?,
         None => write(&outputs, &report, &assessment, arguments, now)?,
     }
+    if arguments.register {
+        register(&report, arguments)?;
+    }
     let applying = threshold::apply(&report, &assessment, arguments, now);
     for (_, reason) in &applying {
         eprintln!("pratique: {reason}");
     }
     let exits: Vec<Exit> = applying.iter().map(|(exit, _)| *exit).collect();
     Ok(Exit::first_of(&exits))
+}
+
+/// Takes the image in, and has its packages matched.
+fn register(report: &IndexReport, arguments: &ScanArguments) -> Result<(), Failure> {
+    let mut database = arguments.data.database.open_to_write()?;
+    let registered = database.register_image(report, &[], Clock::system().now());
+    let outcome = registered.map_err(|error| match &error {
+        StoreError::Unidentified { .. } => Failure::new(Exit::Usage, error)
+            .hint("only images that have a digest can be registered: no folders, no SBOMs"),
+        _ => database::failed(error),
+    })?;
+    let what = match outcome {
+        Registered::New => "registered",
+        Registered::Changed => "registered anew",
+        Registered::Unchanged => "registered already",
+    };
+    eprintln!("pratique: {what}: {}", report.target.reference);
+    if let Some(words) = matching::words(matching::run_once(&database)?.as_ref()) {
+        eprintln!("pratique: {words}");
+    }
+    Ok(())
 }
 
 /// Assesses, and once more if scores were missing that a fetch could bring.

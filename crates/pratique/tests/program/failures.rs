@@ -15,7 +15,9 @@ fn an_unknown_flag_is_a_usage_error_and_writes_nothing() {
     house.run(&["scan", &image, "--fail-on", "bad"]).expect(2).says(&["\"bad\"", "kev"]);
     house.run(&["scan", &image, "--max-age", "soon"]).expect(2).says(&["\"soon\"", "6h"]);
     house.run(&["scan", &image, "--platform", "linux"]).expect(2).says(&["os/architecture"]);
-    house.run(&["scan", &image, "--db", "postgres://db/x"]).expect(2).says(&["postgres://db/x"]);
+    house.run(&["scan", &image, "--db", "mysql://me:secret@db/x"]).expect(2).says(&["mysql:"]);
+    let ran = house.run(&["scan", &image, "--db", "postgres://me:secret@db:port/x"]).expect(2);
+    assert!(!ran.says(&["postgres://me@db"]).stderr.contains("secret"));
     house.run(&["db", "update", "--sources", "debain"]).expect(2).says(&["debain", "debian"]);
     assert_eq!(house.names(), ["alpine.tar", "stdin"]);
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use pratique_image::build::{ArchiveBuilder, Compression, ImageBuilder, LayerBuilder};
+use pratique_testkit::postgres;
 
 /// What a run of the program left behind.
 pub(crate) struct Ran {
@@ -80,6 +81,49 @@ impl House {
         path.display().to_string()
     }
 
+    /// Runs a test on a house with data in each kind of store: its file, and a PostgreSQL where
+    /// there is one.
+    pub(crate) fn on_both_stores(test: impl Fn(&Self, &str)) {
+        let house = Self::with_database();
+        test(&house, &house.db());
+        // The program makes its schema itself, as at a user's.
+        let Some(database) = postgres::cluster().map(|cluster| cluster.empty_database()) else {
+            return;
+        };
+        let house = Self::new();
+        house.feeds();
+        let url = database.url();
+        house.run(&["db", "update", "--mirror", &house.mirror(), "--db", &url]).expect(0);
+        test(&house, &url);
+    }
+
+    /// Takes the fix of musl's vulnerability out of the feed, or puts it in, or gives it another
+    /// version: what a publisher does next.
+    pub(crate) fn musl_is_fixed_in(&self, version: Option<&str>) {
+        let musl = version.map_or_else(String::new, |version| {
+            format!(r#",{{"pkg":{{"name":"musl","secfixes":{{"{version}":["CVE-2020-28928"]}}}}}}"#)
+        });
+        let feed = format!(
+            r#"{{"distroversion":"v3.10","reponame":"main","packages":[
+                {{"pkg":{{"name":"openssl","secfixes":{{
+                    "1.1.1d-r2":["CVE-2019-1551"],"0":["CVE-2018-0001"]}}}}}}{musl}]}}"#
+        );
+        self.write("feeds/secdb.alpinelinux.org/v3.10/main.json", feed.as_bytes());
+    }
+
+    /// A command of the program in this house, to be started.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_pratique"));
+        command
+            .args(arguments)
+            .current_dir(self.folder.path())
+            .env_clear()
+            .env("HOME", self.folder.path())
+            .env("TMPDIR", self.folder.path())
+            .env("PRATIQUE_LOOPBACK_ONLY", "1");
+        command
+    }
+
     /// Feeds in upstream's form.
     pub(crate) fn feeds(&self) {
         self.write(
@@ -123,13 +167,8 @@ impl House {
     pub(crate) fn run_with_input(&self, arguments: &[&str], input: &[u8]) -> Ran {
         let input_path = self.path("stdin");
         fs::write(&input_path, input).expect("can be written");
-        let output = Command::new(env!("CARGO_BIN_EXE_pratique"))
-            .args(arguments)
-            .current_dir(self.folder.path())
-            .env_clear()
-            .env("HOME", self.folder.path())
-            .env("TMPDIR", self.folder.path())
-            .env("PRATIQUE_LOOPBACK_ONLY", "1")
+        let output = self
+            .command(arguments)
             .stdin(Stdio::from(fs::File::open(&input_path).expect("was written")))
             .output()
             .expect("the program can be started");

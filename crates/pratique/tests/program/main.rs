@@ -12,5 +12,7 @@ mod database;
 mod demo;
 mod failures;
 mod house;
+mod images;
 mod metric_server;
 mod report;
+mod serve;

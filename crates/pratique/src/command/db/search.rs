@@ -35,7 +35,7 @@ struct Row {
 
 /// Runs the command; finding nothing is an answer too.
 pub(super) fn run(arguments: &DbSearchArguments) -> Result<Exit, Failure> {
-    let database = super::open_to_read(arguments.db.as_deref())?;
+    let database = arguments.database.open_to_read()?;
     let statements = database
         .search(&arguments.text, STATEMENTS_MAX)
         .map_err(|error| Failure::new(Exit::Failed, error))?;

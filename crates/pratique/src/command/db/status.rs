@@ -1,10 +1,12 @@
 //! `pratique db status`: which parts there are, how old they are, what went wrong last.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use pratique_clockwork::Clock;
 use pratique_store::PartState;
+use pratique_update::PartStatus;
 use serde::Serialize;
 
 use crate::args::{DbStatusArguments, ListFormat};
@@ -16,7 +18,7 @@ use crate::units::age_words;
 
 /// After how long without a success a part is called stale here. Publishers change their feeds
 /// daily; a scan has `--max-age` and `--max-data-age` for its own limits.
-const STALE_AFTER: Duration = Duration::from_secs(48 * 3_600);
+const STALE_AFTER: SignedDuration = SignedDuration::from_hours(48);
 
 /// One part as `--format json` has it.
 #[derive(Serialize)]
@@ -32,6 +34,7 @@ struct Row {
     last_error: Option<String>,
     stale: bool,
     absent: bool,
+    disabled: bool,
     notes: Vec<NoteRow>,
 }
 
@@ -44,20 +47,22 @@ struct NoteRow {
 
 /// Runs the command.
 pub(super) fn run(arguments: &DbStatusArguments) -> Result<Exit, Failure> {
-    let database = super::open_to_read(arguments.db.as_deref())?;
+    let database = arguments.database.open_to_read()?;
     let failed = |error| Failure::new(Exit::Failed, error);
     let now = Clock::system().now();
     let parts = database.parts().map_err(failed)?;
+    let sources = pratique_feeds::sources();
+    let parts = pratique_update::status(parts, sources, &BTreeMap::new(), STALE_AFTER, now);
     match arguments.format {
         ListFormat::Table => say::print(table(&parts, now))?,
         ListFormat::Json => {
             let mut rows = Vec::with_capacity(parts.len());
             for part in &parts {
-                let notes = database.notes(&part.id).map_err(failed)?;
+                let notes = database.notes(&part.state.id).map_err(failed)?;
                 let notes = notes
                     .into_iter()
                     .map(|kept| NoteRow { subject: kept.note.subject, text: kept.note.text });
-                rows.push(row(part, notes.collect(), now));
+                rows.push(row(part, notes.collect()));
             }
             json::print(&rows)?;
         }
@@ -65,10 +70,11 @@ pub(super) fn run(arguments: &DbStatusArguments) -> Result<Exit, Failure> {
     Ok(Exit::Clean)
 }
 
-fn table(parts: &[PartState], now: Timestamp) -> String {
+fn table(parts: &[PartStatus], now: Timestamp) -> String {
     let heads = ["PART", "GENERATION", "ENTRIES", "DATA OF", "FRESH", "STATE"];
     let mut columns = Columns::new(&heads);
-    for part in parts {
+    for status in parts {
+        let part = &status.state;
         let fresh = part.last_success.map_or("never".to_owned(), |at| age_words(age(at, now)));
         columns.row(vec![
             part.id.to_string(),
@@ -76,20 +82,23 @@ fn table(parts: &[PartState], now: Timestamp) -> String {
             part.entries.to_string(),
             part.as_of.map_or_else(String::new, |at| at.strftime("%Y-%m-%d").to_string()),
             fresh,
-            state(part, now),
+            state(status),
         ]);
     }
     columns.to_text()
 }
 
-fn state(part: &PartState, now: Timestamp) -> String {
+fn state(status: &PartStatus) -> String {
+    let part = &status.state;
     let mut words = Vec::new();
     if let Some(error) = &part.last_error {
         words.push(format!("last attempt: {error}"));
     }
-    if part.is_absent {
+    if status.is_disabled {
+        words.push("disabled".to_owned());
+    } else if part.is_absent {
         words.push("absent upstream".to_owned());
-    } else if is_stale(part, now) {
+    } else if status.is_stale {
         words.push("stale".to_owned());
     }
     if part.quarantined > 0 {
@@ -98,7 +107,8 @@ fn state(part: &PartState, now: Timestamp) -> String {
     if words.is_empty() { "ok".to_owned() } else { words.join("; ") }
 }
 
-fn row(part: &PartState, notes: Vec<NoteRow>, now: Timestamp) -> Row {
+fn row(status: &PartStatus, notes: Vec<NoteRow>) -> Row {
+    let part: &PartState = &status.state;
     let text = |at: Option<Timestamp>| at.map(|at| at.to_string());
     Row {
         source: part.id.source().to_owned(),
@@ -110,14 +120,11 @@ fn row(part: &PartState, notes: Vec<NoteRow>, now: Timestamp) -> Row {
         last_attempt: text(part.last_attempt),
         last_success: text(part.last_success),
         last_error: part.last_error.clone(),
-        stale: is_stale(part, now),
+        stale: status.is_stale,
         absent: part.is_absent,
+        disabled: status.is_disabled,
         notes,
     }
-}
-
-fn is_stale(part: &PartState, now: Timestamp) -> bool {
-    part.last_success.is_none_or(|at| age(at, now) > STALE_AFTER)
 }
 
 fn age(at: Timestamp, now: Timestamp) -> Duration {

@@ -3,15 +3,17 @@
 use std::sync::Arc;
 
 use pratique_clockwork::Clock;
-use pratique_store::{Access, Store};
+use pratique_store::Access;
 use pratique_update::{PartOutcome, PartResult, RoundConfig, Selection};
 
 use crate::args::DbUpdateArguments;
 use crate::columns::Columns;
+use crate::database;
 use crate::exit::{Exit, Failure};
+use crate::matching;
 use crate::progress::Progress;
 use crate::refresh::{self, Refresh};
-use crate::say;
+use crate::say::{self, say};
 
 /// Runs the command.
 pub(super) fn run(arguments: &DbUpdateArguments) -> Result<Exit, Failure> {
@@ -24,10 +26,8 @@ pub(super) fn run(arguments: &DbUpdateArguments) -> Result<Exit, Failure> {
             .map_err(|error| Failure::new(Exit::Usage, error))?
     };
     let refresh = Refresh::new(arguments.mirror.as_deref())?;
-    let path = super::path(arguments.db.as_deref())?;
-    let store = Store::file(&path);
-    let database =
-        store.open(Access::ReadWrite).map_err(|error| super::store_failure(error, &path))?;
+    let store = arguments.database.store()?;
+    let database = database::open(&store, Access::ReadWrite)?;
     let planned = refresh::plan(&database, &selection, None, now)?;
     drop(database);
     let mut config = RoundConfig { force: arguments.force, ..RoundConfig::default() };
@@ -39,6 +39,10 @@ pub(super) fn run(arguments: &DbUpdateArguments) -> Result<Exit, Failure> {
     say::print(table(&outcomes))?;
     for problem in refresh::problems(&outcomes) {
         eprintln!("pratique: {problem}");
+    }
+    let progress = matching::run_once(&database::open(&store, Access::ReadWrite)?)?;
+    if let Some(words) = matching::words(progress.as_ref()) {
+        say!("{words}");
     }
     let has_failed = outcomes
         .iter()

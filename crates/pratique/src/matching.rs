@@ -1,0 +1,37 @@
+//! Brings findings up to date from a command, so that the next one already sees them.
+
+use pratique_clockwork::Clock;
+use pratique_clockwork::lease::Owner;
+use pratique_matcher::{Outcome, Progress};
+use pratique_report::counted;
+use pratique_store::Database;
+
+use crate::exit::{Exit, Failure};
+
+/// Runs the matcher once; what it did, or `None` when a service is at it and goes on.
+pub(crate) fn run_once(database: &Database) -> Result<Option<Progress>, Failure> {
+    let outcome = pratique_matcher::run_once(database, &Owner::draw(), &Clock::system())
+        .map_err(|error| Failure::new(Exit::Failed, error))?;
+    Ok(match outcome {
+        Outcome::Done(progress) => Some(progress),
+        Outcome::Held(_) => None,
+    })
+}
+
+/// What the matcher did, as one line; `None` when there was nothing to do.
+pub(crate) fn words(progress: Option<&Progress>) -> Option<String> {
+    let Some(progress) = progress else {
+        return Some("findings are brought up to date by the running service".to_owned());
+    };
+    if progress.step_count == 0 {
+        return None;
+    }
+    let count = |number: u64, noun: &str| counted(usize::try_from(number).unwrap_or(0), noun);
+    Some(format!(
+        "matched: {} looked at, {} written, {} gone, {} in the outbox",
+        count(progress.package_count, "package"),
+        count(progress.written_count, "finding"),
+        progress.removed_count,
+        count(progress.told_count(), "notification"),
+    ))
+}
