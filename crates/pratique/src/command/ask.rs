@@ -50,7 +50,8 @@ fn exit_of(answer: &Answer) -> Exit {
     }
 }
 
-fn print(answer: &Answer) -> Result<(), Failure> {
+/// Prints an answer as `ask` does.
+pub(crate) fn print(answer: &Answer) -> Result<(), Failure> {
     let all = counted(number(answer.watched_count), "image");
     let concerned = answer.image_count;
     let word = match (answer.verdict, exit_of(answer)) {

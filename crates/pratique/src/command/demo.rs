@@ -1,8 +1,10 @@
 //! `pratique demo`: the whole chain on bundled data, with the code that does it for real.
 //!
-//! Only the image and the data are small; nothing leaves the machine and nothing is changed but one
-//! file in the folder for temporary files, so that the next commands can be tried on it.
+//! Scan and explain first, then register, and an advisory that appears. Only the image and the data
+//! are small; nothing leaves the machine and nothing stays but one file in the folder for temporary
+//! files, so that the next commands can be tried on it.
 
+mod advisory;
 mod sample;
 
 use std::fs;
@@ -48,6 +50,7 @@ pub(crate) fn run(arguments: &DemoArguments) -> Result<Exit, Failure> {
     say!("3. Why is {EXPLAINED} a finding?\n");
     explain(&report, &assessment, now)?;
     say_where_data_are_from(&database, now)?;
+    advisory::run(&report, now)?;
     if !arguments.skip_host {
         scan_host(&database, now)?;
     }
@@ -141,7 +144,7 @@ fn sources(parts: &[pratique_store::PartState]) -> String {
 }
 
 fn scan_host(database: &Database, now: Timestamp) -> Result<(), Failure> {
-    say!("\n5. The same for this machine, rootfs:/ ...\n");
+    say!("\n6. The same for this machine, rootfs:/ ...\n");
     let (report, assessment) = assess("rootfs:/", database, now)?;
     let summary = Summary::of(&assessment);
     let name = report.distro.as_ref().map_or("no distribution told", |distro| &*distro.name);
@@ -196,6 +199,8 @@ fn say_what_to_try(archive: &Path) -> Result<(), Failure> {
         "\nTry next:\n  \
          pratique scan {archive} --offline -o json        # the same as JSON\n  \
          pratique scan {archive} --offline --explain CVE-2023-4911\n  \
+         pratique scan {archive} --offline --register  # later advisories reach it\n  \
+         pratique ask 'deb/xz-utils>=5.6.0'                                # yes, or a proven no\n  \
          pratique db update                                                # fetch all sources\n  \
          docker save IMAGE -o image.tar && pratique scan image.tar --fail-on high\n\
          (from a checkout: `cargo run --release --` in place of `pratique`)"

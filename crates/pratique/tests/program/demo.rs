@@ -12,9 +12,14 @@ fn the_demo_shows_the_chain_and_what_the_last_layer_removed_is_gone() {
         "CVE-2023-4911",
         "lodash",
         "days old",
+        "generation 2, 1 new",
+        "1 notification in the outbox",
+        "debian:12/glibc",
+        "yes: CVE-2023-6246 concerns 1 of 1 image",
         "Try next",
     ]);
     assert!(!ran.stdout.contains("minimist"), "a removed package was reported:\n{}", ran.stdout);
+    assert_eq!(house.names(), ["pratique-demo.oci.tar", "stdin"], "nothing else is left behind");
     let archive = house.text_path("pratique-demo.oci.tar");
     // What the bundled excerpts do not name is not assessed, and that is never "clean".
     let again = house.run(&["scan", &archive, "--offline", "-o", "json"]).expect(5);

@@ -1,8 +1,8 @@
 //! `pratique images add`: registers images by the reports that scans wrote.
 //!
 //! All files are read and checked first, so that a bad one is known before anything is written;
-//! then they are read again and registered a few at a time, since the reports of a fleet do not fit into
-//! memory. Standard input is the exception: it is kept.
+//! then they are read again and registered a few at a time, since the reports of a fleet do not
+//! fit into memory. Standard input is the exception: it is kept.
 
 use std::fs::File;
 use std::io::{self, Read};

@@ -1,8 +1,8 @@
 //! Whether the service is of use: `/readyz`, and the metric of the store's size.
 //!
 //! The store is asked when somebody asks, on a blocking thread and with a deadline. Ready means:
-//! the store answers, there are data, and no part is older than its limit; what is missing is said line
-//! by line.
+//! the store answers, there are data, and no part is older than its limit; what is missing is said
+//! line by line.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicU64;
