@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
-use pratique_clockwork::Clock;
+use pratique_clockwork::{Bell, Clock, Shutdown, Signals};
 use pratique_fetch::{Client, Mirror};
 use pratique_model::{Ecosystem, IndexReport, Release};
 use pratique_store::{Database, Store};
@@ -53,9 +53,21 @@ impl Refresh {
             .map_err(|e| failed(anyhow::Error::from(e).context("starting the runtime")))?;
         let shown = Arc::clone(progress);
         let count = planned.len();
+        let shutdown = Shutdown::new();
         let round = Round::new(config, client, Clock::system())
+            .with_shutdown(&shutdown)
             .with_progress(move |step| shown.show(&words(&step, count)));
-        let outcome = runtime.block_on(round.run(store, planned));
+        let outcome = runtime.block_on(async {
+            // So that Ctrl-C gives the leases back; without handlers it ends the process at once,
+            // and the next one waits until they expire.
+            let signals = Signals::try_new().map(|signals| signals.run(shutdown, Bell::new()));
+            let signals = signals.map(tokio::spawn);
+            let outcome = round.run(store, planned).await;
+            if let Ok(signals) = signals {
+                signals.abort();
+            }
+            outcome
+        });
         progress.clear();
         outcome.map_err(|error| failed(error.into()))
     }

@@ -30,7 +30,8 @@ fn main() {
         let states = database.parts().expect("parts");
         let planned = plan(pratique_feeds::sources(), &Selection::All, &states, None, clock.now());
         let round = Round::new(RoundConfig::default(), client, clock.clone());
-        let runtime = tokio::runtime::Builder::new_multi_thread().build().expect("a runtime");
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
         let store = Store::file(&path);
         let outcomes = runtime.block_on(round.run(&store, planned)).expect("a round");
         let failed = outcomes

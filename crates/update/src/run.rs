@@ -129,6 +129,7 @@ pub struct Round {
     metrics: Metrics,
     lease_metrics: LeaseMetrics,
     progress: Arc<dyn Fn(Progress) + Send + Sync>,
+    shutdown: Shutdown,
 }
 
 /// What the work on all parts shares.
@@ -155,7 +156,16 @@ impl Round {
     /// A round that tells nobody how it goes.
     pub fn new(config: RoundConfig, client: Client, clock: Clock) -> Self {
         let (metrics, lease_metrics) = (Metrics::default(), LeaseMetrics::default());
-        Self { config, client, clock, metrics, lease_metrics, progress: Arc::new(|_| {}) }
+        let (progress, shutdown) = (Arc::new(|_| {}), Shutdown::new());
+        Self { config, client, clock, metrics, lease_metrics, progress, shutdown }
+    }
+
+    /// Has the round end in order when `shutdown` is triggered: what was not done is
+    /// [`PartResult::Cancelled`].
+    #[must_use]
+    pub fn with_shutdown(mut self, shutdown: &Shutdown) -> Self {
+        self.shutdown = shutdown.child();
+        self
     }
 
     /// Has `progress` called with everything that happens, from any thread; it must not block.
@@ -190,7 +200,7 @@ impl Round {
             desk,
             keeper,
         });
-        let stop = StopOnDrop(Shutdown::new());
+        let stop = StopOnDrop(self.shutdown);
         let mut pending: Vec<(usize, PlannedPart)> = planned.into_iter().enumerate().collect();
         let mut hosts = Hosts::default();
         let mut work = JoinSet::new();
@@ -279,7 +289,9 @@ async fn persist(
             (shared.progress)(Progress::Elsewhere(id.clone(), owner));
         }
         let wait = remaining.clamp(Duration::from_millis(10), ELSEWHERE_EVERY);
-        tokio::time::sleep(wait).await;
+        if stop.unless_triggered(tokio::time::sleep(wait)).await.is_none() {
+            return PartOutcome::of(id, PartResult::Cancelled);
+        }
     }
 }
 

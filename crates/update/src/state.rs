@@ -113,7 +113,7 @@ impl Schedule {
         if let Some(state) = state.filter(|_| is_newer) {
             entry.learn(state);
         }
-        if (is_changed || is_newer) && !entry.is_running {
+        if is_changed || is_newer {
             entry.plan(now, &mut self.random);
         }
     }

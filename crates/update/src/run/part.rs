@@ -16,7 +16,7 @@ use pratique_feeds::{Container, Coverage, FeedError, Summary};
 use pratique_fetch::{FetchError, Fingerprint, Spooled, UnpackError};
 use pratique_model::{Distro, Ecosystem, PartId, Release};
 use pratique_store::{
-    Applied, Attempt, CommitOptions, HeldLease, KeptNote, PartState, Staging, StoreError,
+    Applied, Attempt, Channel, CommitOptions, HeldLease, KeptNote, PartState, Staging, StoreError,
 };
 
 use super::fetching::Fetched;
@@ -296,7 +296,11 @@ impl Run<'_> {
             let applied = database.commit(staging, &options)?;
             let generation = applied.generation;
             let counts = match applied.is_changed() {
-                true => database.change_counts(&part, generation)?,
+                true => {
+                    // Others look for themselves now and then, so a ring that fails costs delay.
+                    let _ = database.ring(Channel::Changes);
+                    database.change_counts(&part, generation)?
+                }
                 false => Vec::new(),
             };
             Ok(Some((applied, counts)))

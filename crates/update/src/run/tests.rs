@@ -324,3 +324,66 @@ fn files(folder: &Path) -> Vec<String> {
     names.sort();
     names
 }
+
+#[test]
+fn a_round_that_is_told_to_stop_gives_its_leases_back_and_says_what_it_gave_up() {
+    let mut bench = Bench::new(&["one", "two"]);
+    let (open, gate) = mpsc::channel();
+    let gate = Some(std::sync::Mutex::new(gate));
+    bench.source = Box::leak(Box::new(Lines { parts: &["one", "two"], version: 1, gate }));
+    bench.publish("one", &["A-1", "wait", "A-2"]);
+    bench.publish("two", &["A-1", "wait", "A-2"]);
+    let planned = bench.planned(&bench.open());
+    let shutdown = Shutdown::new();
+    let (stop, count) = (shutdown.clone(), std::sync::atomic::AtomicUsize::new(0));
+    let config = RoundConfig { jobs: 2, ..RoundConfig::default() };
+    let round = Round::new(config, bench.client(), bench.clock.clone())
+        .with_shutdown(&shutdown)
+        .with_progress(move |now| {
+            let is_parsing = matches!(now, Progress::Parsing(_));
+            if is_parsing && count.fetch_add(1, std::sync::atomic::Ordering::Relaxed) == 1 {
+                stop.trigger();
+                open.send(()).and_then(|()| open.send(())).expect("the parsers wait");
+            }
+        });
+    let outcomes = runtime().block_on(round.run(&bench.store(), planned)).expect("a round");
+    let results: Vec<String> = outcomes.iter().map(|outcome| words(&outcome.result)).collect();
+    assert_eq!(results, ["cancelled", "cancelled"]);
+    let database = bench.open();
+    assert_eq!(database.leases().expect("an answer"), []);
+    assert_eq!(database.parts().expect("an answer"), [], "stopping is no failure");
+}
+
+#[test]
+fn a_round_waits_for_the_process_that_updates_a_part_and_takes_its_work() {
+    use pratique_store::Acquisition;
+    let bench = Bench::new(&["one"]);
+    bench.publish("one", &["A-1"]);
+    let mut database = bench.open();
+    let (other, ttl) = (Owner::draw(), Duration::from_secs(60));
+    let lease = match database.acquire_lease("part/lines/one", &other, ttl).expect("an answer") {
+        Acquisition::Acquired(lease) => lease,
+        held => panic!("free before: {held:?}"),
+    };
+    let planned = bench.planned(&database);
+    let (waiting, is_waiting) = mpsc::channel();
+    let round = Round::new(RoundConfig::default(), bench.client(), bench.clock.clone())
+        .with_progress(move |now| {
+            if let Progress::Elsewhere(_, owner) = now {
+                waiting.send(owner).expect("the test waits");
+            }
+        });
+    let store = bench.store();
+    let outcomes = std::thread::scope(|scope| {
+        let round = scope.spawn(move || runtime().block_on(round.run(&store, planned)));
+        let owner = is_waiting.recv().expect("it waits");
+        assert_eq!(owner, other.as_str());
+        let part = PartId::new("lines", "one");
+        let now = bench.clock.now();
+        database.touch_unchanged(&part, now, Some(&lease)).expect("written");
+        assert!(database.release_lease(&lease).expect("an answer"));
+        round.join().expect("no panic").expect("a round")
+    });
+    assert_eq!(words(&outcomes[0].result), "=");
+    assert_eq!(outcomes[0].fetched_bytes, 0, "the other has done it");
+}

@@ -153,6 +153,16 @@ fn a_part_held_elsewhere_is_looked_at_again_at_the_holders_expiry() {
 }
 
 #[test]
+fn what_was_seen_while_a_part_waited_for_its_lease_counts_under_the_lease() {
+    let mut schedule = schedule(&["one"]);
+    begin(&mut schedule, start());
+    let now = later(start(), Duration::from_secs(1));
+    let done = state("one", now, None);
+    schedule.observe(&part("one"), terms(HOUR, "a.example"), Some(&done), now);
+    assert!(!schedule.is_still_due(&part("one"), Some(&done), now));
+}
+
+#[test]
 fn a_part_is_still_due_when_the_store_knows_nothing_newer() {
     let mut schedule = schedule(&[]);
     let old = state("one", start(), None);

@@ -29,7 +29,8 @@ fn round(database: &Database, feeds: &std::path::Path) -> Vec<PartOutcome> {
     let sources = pratique_feeds::sources();
     let planned = plan(sources, &Selection::All, &states, None, clock.now());
     let round = Round::new(RoundConfig::default(), client, clock);
-    let runtime = tokio::runtime::Builder::new_multi_thread().build().expect("a runtime");
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
     let store = Store::file(database.path().expect("a file"));
     runtime.block_on(round.run(&store, planned)).expect("a round")
 }
