@@ -141,6 +141,11 @@ impl Process {
         })
     }
 
+    /// Waits for its end, but no longer than this; says whether it has ended.
+    pub fn has_ended_within(&self, duration: Duration) -> bool {
+        self.wait_while(duration, |state| state.status.is_none()).status.is_some()
+    }
+
     /// Sends SIGTERM and waits for the end.
     ///
     /// # Panics
