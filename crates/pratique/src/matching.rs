@@ -4,7 +4,7 @@ use pratique_clockwork::Clock;
 use pratique_clockwork::lease::Owner;
 use pratique_matcher::{Outcome, Progress};
 use pratique_report::counted;
-use pratique_store::Database;
+use pratique_store::{Channel, Database};
 
 use crate::exit::{Exit, Failure};
 
@@ -14,7 +14,11 @@ pub(crate) fn run_once(database: &Database) -> Result<Option<Progress>, Failure>
         .map_err(|error| Failure::new(Exit::Failed, error))?;
     Ok(match outcome {
         Outcome::Done(progress) => Some(progress),
-        Outcome::Held(_) => None,
+        Outcome::Held(_) => {
+            // It looks by itself in a few seconds; a ring only makes it sooner.
+            let _ = database.ring(Channel::Packages);
+            None
+        }
     })
 }
 

@@ -200,8 +200,8 @@ fn say_what_to_try(archive: &Path) -> Result<(), Failure> {
          pratique scan {archive} --offline -o json        # the same as JSON\n  \
          pratique scan {archive} --offline --explain CVE-2023-4911\n  \
          pratique scan {archive} --offline --register  # later advisories reach it\n  \
-         pratique ask 'deb/xz-utils>=5.6.0'                                # yes, or a proven no\n  \
-         pratique db update                                                # fetch all sources\n  \
+         pratique ask 'deb/xz-utils>=5.6.0'                     # yes, or a proven no\n  \
+         pratique db update                                    # fetch all sources\n  \
          docker save IMAGE -o image.tar && pratique scan image.tar --fail-on high\n\
          (from a checkout: `cargo run --release --` in place of `pratique`)"
     );
