@@ -75,7 +75,9 @@ fn measure(program: &str, place: &str, folder: &Path) -> Outcome<String> {
         .env("TMPDIR", folder);
     let process = Process::spawn("serve", command);
     let line = process.wait_for_line("metrics and health at ", DEADLINE);
-    let address = line.rsplit(' ').next().unwrap_or_default().to_owned();
+    // Fields may follow the sentence.
+    let address = line.rsplit("metrics and health at ").next().unwrap_or_default();
+    let address = address.split_whitespace().next().unwrap_or_default().to_owned();
     let read = || get(&address, "/metrics").map(|(_, text)| text).unwrap_or_default();
     let runs = |text: &str| metric(text, "pratique_updater_runs_total", &[]).unwrap_or_default();
     eventually("a round is done", DEADLINE, || runs(&read()) >= 1.0);
