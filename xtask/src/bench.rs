@@ -40,7 +40,7 @@ pub(crate) struct Cost {
     pub(crate) memory_mib: f64,
 }
 
-/// Runs all benchmarks, or those whose names are given.
+/// Runs all usual benchmarks, or those whose names are given.
 pub(crate) fn run(root: &Path, names: &[&str]) -> Result<(), String> {
     if let Some(unknown) = names.iter().find(|name| !case::NAMES.contains(name)) {
         return Err(format!("bench: unknown: {unknown}; one of {}", case::NAMES.join(", ")));
@@ -57,7 +57,8 @@ pub(crate) fn run(root: &Path, names: &[&str]) -> Result<(), String> {
 fn run_in(root: &Path, folder: &Path, names: &[&str], machine: &str) -> Result<(), String> {
     page::replace(root, "machine", machine)?;
     for name in case::NAMES {
-        if names.is_empty() || names.contains(name) {
+        let is_usual = names.is_empty() && !case::LARGE.contains(name);
+        if is_usual || names.contains(name) {
             println!("=== bench {name}");
             let table = case::measure_case(name, root, folder)?;
             println!("{table}");

@@ -9,7 +9,11 @@ use std::process::Command;
 use super::{Cost, measure};
 
 /// The names of all benchmarks, in the order of the page.
-pub(super) const NAMES: &[&str] = &["scan", "short", "database", "matching", "sandboxes"];
+pub(super) const NAMES: &[&str] =
+    &["scan", "short", "database", "matching", "sandboxes", "update", "large"];
+
+/// Those that take minutes and gigabytes: done only when they are named.
+pub(super) const LARGE: &[&str] = &["update", "large"];
 
 /// Runs one benchmark and gives its table.
 pub(super) fn measure_case(name: &str, root: &Path, folder: &Path) -> Result<String, String> {
@@ -18,6 +22,8 @@ pub(super) fn measure_case(name: &str, root: &Path, folder: &Path) -> Result<Str
         "scan" => scan(&programs, folder),
         "short" => short(&programs, folder),
         "database" => database(&programs, folder),
+        "update" => update(&programs, "tracker", &["sqlite", "postgres"]),
+        "large" => update(&programs, "large", &["sqlite"]),
         "matching" => matching(&programs, folder),
         _ => sandboxes(&programs),
     }
@@ -28,6 +34,7 @@ struct Programs {
     pratique: PathBuf,
     image: PathBuf,
     sandboxes: PathBuf,
+    update: PathBuf,
 }
 
 impl Programs {
@@ -38,6 +45,7 @@ impl Programs {
             pratique: release.join("pratique"),
             image: release.join("bench-image"),
             sandboxes: release.join("bench-sandboxes"),
+            update: release.join("bench-update"),
         }
     }
 }
@@ -200,6 +208,17 @@ fn database(programs: &Programs, folder: &Path) -> Result<String, String> {
         again.cpu_seconds,
         again.memory_mib,
     ))
+}
+
+/// A generated feed into each store: from empty, with a thousandth changed, and once more.
+fn update(programs: &Programs, shape: &str, stores: &[&str]) -> Result<String, String> {
+    let mut command = Command::new(&programs.update);
+    command.arg(&programs.pratique).arg(shape).args(stores);
+    let output = command.output().map_err(|e| format!("{command:?}: {e}"))?;
+    if !output.status.success() {
+        return Err(format!("{command:?}: {}", String::from_utf8_lossy(&output.stderr)));
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
 /// From an SBOM to findings, as a whole process.
