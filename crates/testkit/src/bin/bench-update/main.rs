@@ -80,9 +80,15 @@ fn measure(program: &str, place: &str, folder: &Path) -> Outcome<String> {
     let address = address.split_whitespace().next().unwrap_or_default().to_owned();
     let read = || get(&address, "/metrics").map(|(_, text)| text).unwrap_or_default();
     let runs = |text: &str| metric(text, "pratique_updater_runs_total", &[]).unwrap_or_default();
-    eventually("a round is done", DEADLINE, || runs(&read()) >= 1.0);
+    let entries = |text: &str| metric(text, "pratique_updater_entries", &[]).unwrap_or_default();
+    let failed = |text: &str| {
+        metric(text, "pratique_updater_runs_total", &["failed"]).unwrap_or_default() > 0.0
+    };
+    // What the part holds is told with the look after the round.
+    let is_done = |text: &str| failed(text) || (runs(text) >= 1.0 && entries(text) > 0.0);
+    eventually("a round is done", DEADLINE, || is_done(&read()));
     let text = read();
-    if metric(&text, "pratique_updater_runs_total", &["failed"]).unwrap_or_default() > 0.0 {
+    if failed(&text) {
         return Err(process.said().into());
     }
     let memory = peak_mib(process.id())?;
@@ -91,8 +97,7 @@ fn measure(program: &str, place: &str, folder: &Path) -> Outcome<String> {
         metric(&text, "pratique_updater_duration_seconds_sum", &[&label]).unwrap_or_default()
     };
     let (fetch, parse, apply) = (phase("fetch"), phase("parse"), phase("apply"));
-    let entries = metric(&text, "pratique_updater_entries", &[]).unwrap_or_default();
-    let speed = if apply > 0.0 { entries / (parse + apply) } else { 0.0 };
+    let speed = if apply > 0.0 { entries(&text) / (parse + apply) } else { 0.0 };
     let size = metric(&text, "pratique_store_size_bytes", &[]).unwrap_or_default();
     process.terminate(DEADLINE);
     Ok(format!(
