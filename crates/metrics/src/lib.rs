@@ -1,9 +1,9 @@
 //! One Prometheus endpoint per node over many gVisor sandboxes, none of which is trusted.
 //!
 //! A sandbox may be run by an attacker: it may stall, lie, flood or answer as another. What it says
-//! is read within a budget ([`reply`]), held against what was registered before its containers
-//! started ([`resolve`]) and against what it said last ([`verifier`]), and only then shown
-//! ([`exposition`]). No sandbox can change another one's series or stop the server. Serves
+//! is read within a budget (`reply`), held against what was registered before its containers
+//! started (`resolve`) and against what it said last (`verifier`), and only then shown
+//! (`exposition`). No sandbox can change another one's series or stop the server. Serves
 //! unmodified runsc sandboxes, and keeps the names and labels of runsc's own metric server.
 
 mod breaker;

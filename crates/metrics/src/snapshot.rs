@@ -19,9 +19,9 @@ pub(crate) struct Snapshot {
 /// One series at one time.
 #[derive(Debug)]
 pub(crate) struct Point {
-    /// Which metric, see [`crate::Registration::definition`].
+    /// Which metric, see [`crate::registration::Registration::definition`].
     pub definition: u32,
-    /// Which values its fields have, see [`crate::Definition::values`].
+    /// Which values its fields have, see [`crate::registration::Definition::values`].
     pub combination: u32,
     /// The value.
     pub value: Value,

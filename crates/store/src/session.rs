@@ -1,7 +1,7 @@
 //! One way to speak to a database, for SQLite and for PostgreSQL.
 //!
 //! All SQL of this crate is written once and goes through [`Session`]; what the two databases spell
-//! differently is translated by [`dialect`](self::dialect), whose prose lists the words to use. The
+//! differently is translated by [`dialect`], whose prose lists the words to use. The
 //! rules for writers of SQL:
 //! - Parameters are `?1`, `?2`, …; numbers are always [`Value::Integer`] (columns are 64 bits
 //!   wide), truth is 0 or 1 and is asked as `x <> 0`.

@@ -84,7 +84,7 @@ impl Config {
         }
     }
 
-    /// The intervals that switch sources off, as [`crate::status`] wants them.
+    /// The intervals that switch sources off, as [`crate::status()`] wants them.
     pub fn switched_off(&self, sources: &[&'static dyn Source]) -> BTreeMap<String, Duration> {
         let names = self.disabled(sources);
         names.into_iter().map(|name| (name.to_owned(), Duration::ZERO)).collect()
