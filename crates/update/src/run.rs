@@ -1,10 +1,11 @@
 //! Does one round: every planned part is fetched, parsed and committed, or says why not.
 //!
-//! Parts go side by side, bounded in all and for each host, each under its own lease; parsing needs
-//! no database, and one thread speaks with the store. A part that another process works on is
-//! waited for, and its work counts. Dropping the future of a round stops it: downloads end,
-//! parsers stop at their next read, and a commit that has begun is finished or rolled back.
-//! Nothing is left behind, because everything temporary is in files without names.
+//! Parts go side by side, bounded in all and for each host, each under its own lease; few of them
+//! at once are parsed, which needs no database, and one thread speaks with the store. A part that
+//! another process works on is waited for, and its work counts. Dropping the future of a round
+//! stops it: downloads end, parsers stop at their next read, and a commit that has begun is
+//! finished or rolled back. Nothing is left behind, because everything temporary is in files
+//! without names.
 
 mod desk;
 mod fetching;
@@ -17,6 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
@@ -32,9 +34,13 @@ use crate::{Metrics, PlannedPart};
 pub(crate) use desk::Desk;
 pub(crate) use part::{Visit, chain, visit};
 
-/// How many parts are worked on at once at most, however many cores there are: upstreams are
-/// asked politely. From the design (updater, *Fetch*).
+/// How many parts are read at once at most, however many cores there are, as one thread commits
+/// what they bring.
 const JOBS_MAX: usize = 4;
+
+/// How many parts are begun at once. One that waits for its server costs a connection, so servers
+/// that never answer must hold up nobody else: with two parts a host, eight of them must hang.
+pub(crate) const BEGUN_MAX: usize = 16;
 
 /// How long a round waits for another process that works on a part: as long as the largest feed
 /// may take.
@@ -46,7 +52,7 @@ const ELSEWHERE_EVERY: Duration = Duration::from_millis(500);
 /// How parts are gone about.
 #[derive(Clone, Debug)]
 pub struct RoundConfig {
-    /// How many parts are worked on at once; at least one.
+    /// How many parts are read and committed at once; at least one.
     pub jobs: usize,
     /// Reads every part again, and accepts feeds that shrank or have many unreadable entries.
     pub force: bool,
@@ -65,6 +71,13 @@ impl Default for RoundConfig {
             unpack_limits: UnpackLimits::FEEDS,
             lease_times: LeaseTimes::default(),
         }
+    }
+}
+
+impl RoundConfig {
+    /// Leave to read and commit, for as many parts at once as there are jobs.
+    pub(crate) fn turns(&self) -> Semaphore {
+        Semaphore::new(self.jobs.max(1))
     }
 }
 
@@ -141,6 +154,8 @@ pub(crate) struct Shared {
     pub(crate) progress: Arc<dyn Fn(Progress) + Send + Sync>,
     pub(crate) desk: Desk,
     pub(crate) keeper: LeaseKeeper,
+    /// Leave to read and commit; there is as much of it as jobs.
+    pub(crate) turns: Semaphore,
 }
 
 /// Stops the work of a round that nobody waits for any more.
@@ -190,8 +205,8 @@ impl Round {
         desk.ask(|_| Ok(())).await?;
         let times = self.config.lease_times;
         let keeper = LeaseKeeper::new(store.clone(), Owner::draw(), times, self.lease_metrics);
-        let jobs = self.config.jobs.max(1);
         let shared = Arc::new(Shared {
+            turns: self.config.turns(),
             config: self.config,
             client: self.client,
             clock: self.clock,
@@ -206,7 +221,7 @@ impl Round {
         let mut work = JoinSet::new();
         let mut outcomes = BTreeMap::new();
         loop {
-            while work.len() < jobs
+            while work.len() < BEGUN_MAX
                 && let Some((index, planned, permit)) = take(&mut hosts, &mut pending)
             {
                 let (shared, stop) = (Arc::clone(&shared), stop.0.clone());

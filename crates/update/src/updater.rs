@@ -25,7 +25,7 @@ use pratique_store::{LeaseKeeper, PartState, Store};
 use self::patience::Patience;
 use crate::hosts::{HostPermit, Hosts};
 use crate::retention::Retention;
-use crate::run::{Desk, PartResult, Progress, Shared, Visit, chain, visit};
+use crate::run::{BEGUN_MAX, Desk, PartResult, Progress, Shared, Visit, chain, visit};
 use crate::state::{Ending, Schedule, Terms};
 use crate::{Metrics, PlannedPart, Reason, Requests};
 
@@ -116,6 +116,7 @@ impl Updater {
             sources: links.sources.iter().map(|source| source.name()).collect(),
         };
         let shared = Arc::new(Shared {
+            turns: config.round.turns(),
             config: config.round.clone(),
             client: links.client.clone(),
             clock: links.clock.clone(),
@@ -146,7 +147,7 @@ impl Loop {
         while let Some(states) = self.states(shutdown).await {
             self.observe(&states);
             self.take_wishes();
-            while self.work.len() < self.config.round.jobs.max(1) {
+            while self.work.len() < BEGUN_MAX {
                 let Some((watched, permit)) = self.next() else { break };
                 self.begin(watched, permit, shutdown);
             }

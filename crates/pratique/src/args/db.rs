@@ -45,7 +45,7 @@ pub(crate) struct DbUpdateArguments {
     #[arg(long)]
     pub(crate) force: bool,
 
-    /// How many parts are fetched and read at once; default: the number of cores, at most 4.
+    /// How many parts are read and committed at once; default: the number of cores, at most 4.
     #[arg(long, value_name = "N")]
     pub(crate) jobs: Option<NonZeroUsize>,
 

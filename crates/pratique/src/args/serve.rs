@@ -42,7 +42,7 @@ pub(crate) struct ServeArguments {
     #[arg(long, value_name = "SOURCE[/PART]", value_delimiter = ',')]
     pub(crate) sources: Vec<String>,
 
-    /// How many parts are fetched and read at once; default: the number of cores, at most 4.
+    /// How many parts are read and committed at once; default: the number of cores, at most 4.
     #[arg(long, value_name = "N")]
     pub(crate) jobs: Option<std::num::NonZeroUsize>,
 

@@ -22,15 +22,17 @@ fn a_server_that_stalls_holds_up_nobody(bed: &Bed) {
     hang(bed, ScriptedAnswer::Stall(50));
 }
 
-/// One part hangs, another is loaded and brought up to date meanwhile; then the service is stopped.
+/// Two parts hang, another is loaded and brought up to date meanwhile; then the service is stopped.
 fn hang(bed: &Bed, answer: ScriptedAnswer) {
     let mut entries = ballast(100);
     bed.publish_debian(&entries);
     bed.publish(feed::KEV, feed::kev(&["CVE-2026-0001"]));
-    bed.spoil(feed::KEV, answer);
-    // Two places to work in, of which the part that hangs has one.
-    let service = Service::start_with(bed, "service", "debian,kev", &["--jobs", "2"]);
-    bed.server.wait_for_held(1, DEADLINE);
+    bed.publish(feed::EPSS, feed::epss(&[("CVE-2026-0001", 0.5)]));
+    bed.spoil(feed::KEV, answer.clone());
+    bed.spoil(feed::EPSS, answer);
+    // More parts hang than are read at once.
+    let service = Service::start_with(bed, "service", "debian,kev,epss", &["--jobs", "1"]);
+    bed.server.wait_for_held(2, DEADLINE);
     eventually("debian is loaded", DEADLINE, || {
         bed.search("CVE-2020-10001").as_array().is_some_and(|rows| rows.len() == 1)
     });

@@ -8,6 +8,7 @@ use std::error::Error;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use tokio::sync::SemaphorePermit;
 use tokio::time::Instant;
 
 use pratique_clockwork::Shutdown;
@@ -117,6 +118,12 @@ impl Drop for CancelOnDrop {
     fn drop(&mut self) {
         self.0.trigger();
     }
+}
+
+/// Waits for leave to read and commit.
+async fn turn<'a>(shared: &'a Shared, stop: &Shutdown) -> Result<SemaphorePermit<'a>, PartError> {
+    let turn = stop.unless_triggered(shared.turns.acquire()).await.ok_or(PartError::Cancelled)?;
+    Ok(turn.expect("nobody closes it"))
 }
 
 impl Run<'_> {
@@ -231,6 +238,7 @@ impl Run<'_> {
         dated: Option<Timestamp>,
     ) -> Result<PartResult, PartError> {
         let part = &planned.part;
+        let _turn = turn(self.shared, self.stop).await?;
         (self.shared.progress)(Progress::Parsing(part.id.clone()));
         let began_at = Instant::now();
         let Input { staging, documents, fingerprint, list, is_whole } = input;

@@ -261,7 +261,7 @@ fn force_takes_a_feed_that_shrank() {
 }
 
 #[test]
-fn a_round_with_one_job_does_all_parts_in_order() {
+fn a_round_with_one_job_begins_all_parts_in_order() {
     let bench = Bench::new(&["one", "two", "three"]);
     for name in ["one", "two", "three"] {
         bench.publish(name, &["A-1"]);
