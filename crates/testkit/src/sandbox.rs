@@ -2,10 +2,12 @@
 //!
 //! Real state files, real locks and real unix sockets that speak urpc, so that a metric server
 //! cannot tell them from runsc's. All of them are the process that starts them: its id stands in
-//! their files and it listens on their sockets. What a sandbox answers is made in
-//! [`conduct`](Conduct); everything is the same in every run, but for the time.
+//! their files and it listens on their sockets. Honest ones are answered for by a few threads at
+//! little cost (`crowd`), the others each by a task of its own (`conduct`); what they say is the
+//! same in every run, but for the time.
 
 mod conduct;
+mod crowd;
 mod reply;
 
 use std::fs;
@@ -19,16 +21,27 @@ use jiff::Timestamp;
 use pratique_clockwork::{Clock, Shutdown};
 use tokio::net::UnixListener;
 
+use crowd::Crowd;
+
 pub use conduct::Conduct;
+pub use crowd::LATE;
 pub use reply::IDLE_POINTS;
 
 /// Sandboxes that answer until this is dropped.
 pub struct SandboxFarm {
     root: PathBuf,
     address: String,
-    calls: Arc<AtomicU64>,
+    counts: Arc<Counts>,
     shutdown: Shutdown,
     thread: Option<JoinHandle<()>>,
+    _crowd: Crowd,
+}
+
+/// What the sandboxes count.
+#[derive(Debug, Default)]
+struct Counts {
+    calls: AtomicU64,
+    late: AtomicU64,
 }
 
 impl SandboxFarm {
@@ -37,18 +50,21 @@ impl SandboxFarm {
     /// # Panics
     /// When a socket or file cannot be made: ten thousand need as many descriptors.
     pub fn start(root: &Path, address: &str, sandboxes: &[(String, Conduct)]) -> Self {
-        let calls = Arc::new(AtomicU64::new(0));
-        let mut listening = Vec::new();
+        let counts = Arc::new(Counts::default());
+        let (mut crowd, mut listening) = (Vec::new(), Vec::new());
         for (id, conduct) in sandboxes {
             let path = root.join(format!("runsc-{id}.sock"));
             if *conduct != Conduct::NoSocket {
                 let listener = StdListener::bind(path).expect("a socket");
                 listener.set_nonblocking(true).expect("a socket");
-                listening.push((listener, *conduct));
+                let is_crowd = matches!(conduct, Conduct::Idle | Conduct::Busy);
+                let place = if is_crowd { &mut crowd } else { &mut listening };
+                place.push((listener, *conduct));
             }
         }
+        let crowd = Crowd::start(crowd, &counts);
         let shutdown = Shutdown::new();
-        let (stopping, counted) = (shutdown.clone(), Arc::clone(&calls));
+        let (stopping, counted) = (shutdown.clone(), Arc::clone(&counts));
         let thread = thread::spawn(move || {
             let runtime =
                 tokio::runtime::Builder::new_current_thread().enable_all().build().expect("it");
@@ -63,9 +79,10 @@ impl SandboxFarm {
         let farm = Self {
             root: root.to_owned(),
             address: address.to_owned(),
-            calls,
+            counts,
             shutdown,
             thread: Some(thread),
+            _crowd: crowd,
         };
         let registration = reply::registration();
         for (id, conduct) in sandboxes {
@@ -76,7 +93,13 @@ impl SandboxFarm {
 
     /// How many calls have come.
     pub fn call_count(&self) -> u64 {
-        self.calls.load(Ordering::Relaxed)
+        self.counts.calls.load(Ordering::Relaxed)
+    }
+
+    /// How many replies of honest sandboxes were given later than [`LATE`] after their requests
+    /// can have come. Any at all mean that what a server seemed to miss may not be its fault.
+    pub fn late_count(&self) -> u64 {
+        self.counts.late.load(Ordering::Relaxed)
     }
 
     /// Removes the files of a sandbox, as runsc does when it is deleted.
@@ -121,13 +144,13 @@ impl Drop for SandboxFarm {
     }
 }
 
-async fn serve(listener: UnixListener, conduct: Conduct, calls: Arc<AtomicU64>) {
+async fn serve(listener: UnixListener, conduct: Conduct, counts: Arc<Counts>) {
     if conduct == Conduct::NeverAccepts {
         std::future::pending::<()>().await;
     }
     let mut call = 0;
     while let Ok((stream, _)) = listener.accept().await {
-        calls.fetch_add(1, Ordering::Relaxed);
+        counts.calls.fetch_add(1, Ordering::Relaxed);
         call += 1;
         tokio::spawn(conduct.answer(stream, call));
     }

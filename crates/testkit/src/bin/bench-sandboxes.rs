@@ -58,7 +58,7 @@ impl Case {
         let root = folder.path();
         let sandboxes = self.sandboxes();
         let honest = sandboxes.iter().filter(|(id, _)| id.starts_with("honest")).count();
-        let _farm = SandboxFarm::start(root, "%RUNTIME_ROOT%/metrics.sock", &sandboxes);
+        let farm = SandboxFarm::start(root, "%RUNTIME_ROOT%/metrics.sock", &sandboxes);
         let socket = root.join("metrics.sock");
         let started = now();
         let server = self.serve(root);
@@ -71,32 +71,37 @@ impl Case {
             scrape(&socket);
         }
         let rounds = SCRAPES.iter().find(|(most, _)| self.count <= *most).map_or(1, |(_, n)| *n);
+        let late_before = farm.late_count();
         let cpu_before = cpu_ticks(server.id());
         let mut times: Vec<Duration> = Vec::new();
         let mut incomplete = 0;
+        let mut buffers = vec![String::new(); self.scrapers];
         for _ in 0..rounds {
-            let scrapers: Vec<_> = (0..self.scrapers)
-                .map(|_| {
+            // What came is looked at when all have ended, so that looking slows none of them.
+            let scrapers: Vec<_> = std::mem::take(&mut buffers)
+                .into_iter()
+                .map(|mut text| {
                     let socket = socket.clone();
                     thread::spawn(move || {
                         let started = now();
-                        let text = scrape(&socket);
-                        (started.elapsed(), complete(&text))
+                        scrape_into(&socket, &mut text);
+                        (started.elapsed(), text)
                     })
                 })
                 .collect();
             for scraper in scrapers {
-                let (time, answered) = scraper.join().expect("a scrape");
+                let (time, text) = scraper.join().expect("a scrape");
                 times.push(time);
-                incomplete += honest - answered;
+                buffers.push(text);
             }
+            incomplete += buffers.iter().map(|text| honest - complete(text)).sum::<usize>();
         }
         let cpu_ms = (cpu_ticks(server.id()) - cpu_before) * 10 / times.len() as u64;
         times.sort_unstable();
         let at = |part: usize| times[(times.len() - 1) * part / 100].as_millis();
         let kind = if self.is_busy { "busy" } else { "idle" };
         format!(
-            "| {} | {kind} | {} % | {} | {} | {} | {} | {cpu_ms} | {} | {} | {incomplete} |",
+            "| {} | {kind} | {} % | {} | {} | {} | {} | {cpu_ms} | {} | {} | {incomplete} | {} |",
             self.count,
             self.hostile_percent,
             self.scrapers,
@@ -105,6 +110,7 @@ impl Case {
             at(99),
             peak_mib(server.id()),
             fs::read_dir(format!("/proc/{}/fd", server.id())).expect("it runs").count(),
+            farm.late_count() - late_before,
         )
     }
 
@@ -131,13 +137,19 @@ impl Case {
 }
 
 fn scrape(socket: &Path) -> String {
+    let mut text = String::new();
+    scrape_into(socket, &mut text);
+    text
+}
+
+/// Scrapes into a text whose room is used again, as a scraper does that lives long.
+fn scrape_into(socket: &Path, text: &mut String) {
+    text.clear();
     let mut stream = UnixStream::connect(socket).expect("the server listens");
     stream.set_read_timeout(Some(DEADLINE)).expect("a socket");
     let request = "GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
     stream.write_all(request.as_bytes()).expect("the server reads");
-    let mut text = String::new();
-    stream.read_to_string(&mut text).expect("the server answers");
-    text
+    stream.read_to_string(text).expect("the server answers");
 }
 
 /// Honest sandboxes whose answer is there.

@@ -4,17 +4,14 @@ use std::io::{IoSlice, Write as _};
 use std::os::fd::AsFd as _;
 use std::time::Duration;
 
-use regex::Regex;
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
 
-use super::reply::{busy, idle, point, reply};
+use super::reply::{idle, point, reply};
 
 /// What a dripping sandbox waits between two bytes.
 const DRIP: Duration = Duration::from_millis(10);
-/// How much a flooding one sends, more than any server should read.
-const FLOOD_BYTES: usize = 64 * 1024 * 1024;
 
 /// What a sandbox does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,7 +97,9 @@ impl Conduct {
             Self::ClosesAtOnce => return,
             _ => stream.read(&mut request).await.unwrap_or(0),
         };
-        let filter = filter(&request[..length]);
+        if length == 0 {
+            return;
+        }
         match self {
             Self::Descriptors => attach(&stream, &reply(&idle(call))).await,
             Self::StopsHalfway => {
@@ -109,11 +108,19 @@ impl Conduct {
                 std::future::pending::<()>().await;
             }
             Self::Drips => {
-                for byte in reply(&busy(call)).bytes() {
+                for byte in reply(&idle(call)).bytes() {
                     if stream.write_all(&[byte]).await.is_err() {
                         return;
                     }
                     tokio::time::sleep(DRIP).await;
+                }
+            }
+            Self::Floods => {
+                let piece = (point(20, "1") + ",").repeat(100);
+                let start = reply("").replace("]}}}", "");
+                let mut is_open = stream.write_all(start.as_bytes()).await.is_ok();
+                while is_open {
+                    is_open = stream.write_all(piece.as_bytes()).await.is_ok();
                 }
             }
             Self::EndlessString => {
@@ -122,7 +129,7 @@ impl Conduct {
                 while stream.write_all(&[b'x'; 4 * 1024]).await.is_ok() {}
             }
             _ => {
-                if stream.write_all(self.text(call, filter.as_ref()).as_bytes()).await.is_ok() {
+                if stream.write_all(self.text(call).as_bytes()).await.is_ok() {
                     // An honest server waits for the next call.
                     let _ = stream.read(&mut request).await;
                 }
@@ -131,11 +138,10 @@ impl Conduct {
     }
 
     /// The answer of those that send it in one piece.
-    fn text(self, call: i64, filter: Option<&Regex>) -> String {
-        let good = || reply(&fitting(&idle(call), filter));
+    fn text(self, call: i64) -> String {
+        let good = || reply(&idle(call));
         let with = |point: &str| reply(&format!("{},{point}", idle(call)));
         match self {
-            Self::Busy => reply(&fitting(&busy(call), filter)),
             Self::ClosesHalfway => {
                 let text = good();
                 text[..text.len() / 2].to_owned()
@@ -158,35 +164,11 @@ impl Conduct {
             Self::UnknownMetric => {
                 with(&point(20, "1").replace("netstack_some", "meta_sandbox_running"))
             }
-            Self::Floods => {
-                let one = point(20, "1") + ",";
-                reply(&one.repeat(FLOOD_BYTES / one.len()))
-            }
             Self::Garbage => "HTTP/1.1 200 OK\r\n\r\n<html>".to_owned(),
             Self::Future => good().replace("\"when\":\"20", "\"when\":\"21"),
             _ => good(),
         }
     }
-}
-
-/// The filter of a request, which honest sandboxes keep to.
-fn filter(request: &[u8]) -> Option<Regex> {
-    let request: serde_json::Value = serde_json::from_slice(request).ok()?;
-    let text = request["arg"]["only_metrics"].as_str()?;
-    Regex::new(text).ok()
-}
-
-/// The points whose names fit a filter.
-fn fitting(points: &str, filter: Option<&Regex>) -> String {
-    let Some(filter) = filter else { return points.to_owned() };
-    let name = |point: &str| {
-        let (_, rest) = point.split_once("\"name\":\"")?;
-        rest.split_once('"').map(|(name, _)| name.to_owned())
-    };
-    let split = points.replace("},{\"metric\"", "}\n{\"metric\"");
-    let fitting =
-        split.lines().filter(|point| name(point).is_some_and(|name| filter.is_match(&name)));
-    fitting.collect::<Vec<_>>().join(",")
 }
 
 /// Sends an answer with open files attached to its first byte.
