@@ -55,7 +55,8 @@ impl Programs {
 fn sandboxes(programs: &Programs) -> Result<String, String> {
     let mut table = String::from(
         "| sandboxes | answers | hostile | scrapers | cold ms | p50 ms | p99 ms | CPU ms \
-         | peak MiB | files | missing | late |\n|---|---|---|---|---|---|---|---|---|---|---|---|\n",
+         | peak MiB | files | missing | late |\n\
+         |---|---|---|---|---|---|---|---|---|---|---|---|\n",
     );
     for case in [
         ["10", "idle", "0", "1"],
