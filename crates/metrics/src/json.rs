@@ -4,7 +4,10 @@
 //! read recursively, so a hostile sender costs one buffer whatever it sends. Stricter than Go's
 //! `encoding/json`, which honest senders use to write: no lone surrogate, no invalid UTF-8. What
 //! the members mean is the caller's: see [`crate::reply`]. Surprising: descriptors attached to the
-//! bytes of a unix socket never come in, because a plain `read` makes the kernel drop them.
+//! bytes of a unix socket never come in, because a plain `read` makes the kernel drop them. And
+//! strings, numbers and names of members are read twice over: at once where the buffer holds them
+//! whole, as it nearly always does, and byte by byte where it does not. The first is three times
+//! as fast and gives way to the second whenever it is in doubt.
 
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
@@ -14,6 +17,8 @@ use crate::refusal::{Reason, Refusal};
 const BUFFER_BYTES: usize = 8 * 1024;
 /// The longest number: an integer has at most 20 characters, Go's floats at most 26.
 const NUMBER_BYTES_MAX: usize = 64;
+/// The longest name of a member within one that nobody knows.
+const SKIPPED_KEY_BYTES_MAX: usize = 16 * 1024;
 /// How deep a member that nobody knows may be nested.
 const DEPTH_MAX: usize = 16;
 
@@ -43,17 +48,19 @@ impl<R: AsyncRead + Unpin> Reader<R> {
     /// The next byte that is not white space, without passing it.
     pub(crate) async fn peek(&mut self) -> Result<u8, Refusal> {
         loop {
-            let byte = self.peek_raw().await?;
-            if !matches!(byte, b' ' | b'\t' | b'\n' | b'\r') {
+            if let Some(byte) = self.peek_held() {
                 return Ok(byte);
             }
-            self.start += 1;
+            self.fill().await?;
         }
     }
 
     /// Passes one byte, white space before it left out.
     pub(crate) async fn expect(&mut self, expected: u8) -> Result<(), Refusal> {
-        let byte = self.peek().await?;
+        let byte = match self.peek_held() {
+            Some(byte) => byte,
+            None => self.peek().await?,
+        };
         if byte != expected {
             return Err(unexpected(byte, char::from(expected)));
         }
@@ -69,6 +76,9 @@ impl<R: AsyncRead + Unpin> Reader<R> {
         key: &mut String,
         key_max: usize,
     ) -> Result<bool, Refusal> {
+        if self.next_member_held(sequence, key, key_max) {
+            return Ok(true);
+        }
         if !self.next_item(sequence, b'}').await? {
             return Ok(false);
         }
@@ -85,6 +95,9 @@ impl<R: AsyncRead + Unpin> Reader<R> {
 
     /// Reads a string into `text`, which is emptied first.
     pub(crate) async fn string(&mut self, text: &mut String, max: usize) -> Result<(), Refusal> {
+        if self.string_held(text, max) {
+            return Ok(());
+        }
         self.expect(b'"').await?;
         let mut bytes = std::mem::take(text).into_bytes();
         bytes.clear();
@@ -112,11 +125,14 @@ impl<R: AsyncRead + Unpin> Reader<R> {
 
     /// Reads the text of a number into `text`, which is emptied first.
     pub(crate) async fn number(&mut self, text: &mut String) -> Result<(), Refusal> {
+        if self.number_held(text) {
+            return Ok(());
+        }
         text.clear();
         self.peek().await?;
         loop {
             let byte = self.peek_raw().await?;
-            if !matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E') {
+            if !is_of_number(byte) {
                 break;
             }
             self.start += 1;
@@ -144,7 +160,8 @@ impl<R: AsyncRead + Unpin> Reader<R> {
         Ok(true)
     }
 
-    /// Passes a value that nobody knows, whatever it is.
+    /// Passes a value that nobody knows, whatever it is. Nothing of it is kept, so its strings may
+    /// be as long as the document, and hold any bytes.
     pub(crate) async fn skip(&mut self) -> Result<(), Refusal> {
         let mut text = String::new();
         let mut open: Vec<(u8, Sequence)> = Vec::new();
@@ -157,7 +174,7 @@ impl<R: AsyncRead + Unpin> Reader<R> {
                     }
                     open.push((byte, Sequence::default()));
                 }
-                b'"' => self.string(&mut text, self.budget_left()).await?,
+                b'"' => self.skip_string().await?,
                 b't' | b'f' => {
                     self.boolean().await?;
                 }
@@ -167,8 +184,7 @@ impl<R: AsyncRead + Unpin> Reader<R> {
             loop {
                 let Some((opening, sequence)) = open.last_mut() else { return Ok(()) };
                 let is_more = if *opening == b'{' {
-                    let max = self.budget_left();
-                    self.next_member(sequence, &mut text, max).await?
+                    self.next_member(sequence, &mut text, SKIPPED_KEY_BYTES_MAX).await?
                 } else {
                     self.next_element(sequence).await?
                 };
@@ -183,11 +199,6 @@ impl<R: AsyncRead + Unpin> Reader<R> {
     /// Says whether anything but white space has already come after the document.
     pub(crate) fn has_trailing(&self) -> bool {
         !self.buffer[self.start..self.end].trim_ascii().is_empty()
-    }
-
-    /// Bytes of the document that may still come.
-    fn budget_left(&self) -> usize {
-        self.budget + (self.end - self.start)
     }
 
     async fn next_item(&mut self, sequence: &mut Sequence, close: u8) -> Result<bool, Refusal> {
@@ -208,6 +219,22 @@ impl<R: AsyncRead + Unpin> Reader<R> {
         Ok(true)
     }
 
+    async fn skip_string(&mut self) -> Result<(), Refusal> {
+        self.expect(b'"').await?;
+        let mut escaped = Vec::new();
+        loop {
+            match self.next_raw().await? {
+                b'"' => return Ok(()),
+                b'\\' => {
+                    escaped.clear();
+                    self.escape(&mut escaped).await?;
+                }
+                0..=0x1f => return Err(decode("a control character in a string")),
+                _ => self.start += plain_length(self.held()),
+            }
+        }
+    }
+
     async fn word(&mut self, word: &[u8]) -> Result<(), Refusal> {
         for expected in word {
             if self.next_raw().await? != *expected {
@@ -219,13 +246,80 @@ impl<R: AsyncRead + Unpin> Reader<R> {
 
     /// Takes what lies in the buffer up to the next byte that means something in a string.
     fn plain(&mut self, bytes: &mut Vec<u8>) {
-        let rest = &self.buffer[self.start..self.end];
-        let length = rest
-            .iter()
-            .position(|byte| matches!(byte, b'"' | b'\\' | 0..=0x1f))
-            .unwrap_or(rest.len());
-        bytes.extend_from_slice(&rest[..length]);
+        let length = plain_length(self.held());
+        bytes.extend_from_slice(&self.held()[..length]);
         self.start += length;
+    }
+
+    /// What has been received and not been passed yet.
+    fn held(&self) -> &[u8] {
+        &self.buffer[self.start..self.end]
+    }
+
+    /// Passes white space; gives the byte behind it if it has been received.
+    fn peek_held(&mut self) -> Option<u8> {
+        let length = space_length(self.held());
+        self.start += length;
+        self.held().first().copied()
+    }
+
+    /// Passes the name of a member that is held whole, with its colon; `false`: nothing of note was
+    /// passed, and it must be read byte by byte.
+    fn next_member_held(
+        &mut self,
+        sequence: &mut Sequence,
+        key: &mut String,
+        key_max: usize,
+    ) -> bool {
+        let start = self.start;
+        if sequence.is_started {
+            if self.peek_held() != Some(b',') {
+                return false;
+            }
+            self.start += 1;
+        }
+        if self.string_held(key, key_max) && self.peek_held() == Some(b':') {
+            self.start += 1;
+            sequence.is_started = true;
+            return true;
+        }
+        self.start = start;
+        false
+    }
+
+    /// Reads a string that is held whole and has no escapes; `false`, and it is still there, when
+    /// it is not, or might be refused.
+    fn string_held(&mut self, text: &mut String, max: usize) -> bool {
+        if self.peek_held() != Some(b'"') {
+            return false;
+        }
+        let rest = &self.held()[1..];
+        let length = plain_length(rest);
+        let (plain, end) = rest.split_at(length);
+        let Ok(plain) = std::str::from_utf8(plain) else { return false };
+        if end.first() != Some(&b'"') || length > max {
+            return false;
+        }
+        text.clear();
+        text.push_str(plain);
+        self.start += length + 2;
+        true
+    }
+
+    /// Reads a number that is held with the byte behind it; `false` as in
+    /// [`Reader::string_held`].
+    fn number_held(&mut self, text: &mut String) -> bool {
+        self.peek_held();
+        let rest = self.held();
+        let Some(length) = rest.iter().position(|byte| !is_of_number(*byte)) else { return false };
+        let number = &rest[..length];
+        if length > NUMBER_BYTES_MAX || !is_number(number) {
+            return false;
+        }
+        text.clear();
+        text.extend(number.iter().map(|byte| char::from(*byte)));
+        self.start += length;
+        true
     }
 
     async fn escape(&mut self, bytes: &mut Vec<u8>) -> Result<(), Refusal> {
@@ -300,6 +394,25 @@ impl<R: AsyncRead + Unpin> Reader<R> {
         self.budget -= count;
         Ok(())
     }
+}
+
+/// How many bytes lie before the next one that means something in a string.
+fn plain_length(bytes: &[u8]) -> usize {
+    let end = memchr::memchr2(b'"', b'\\', bytes).unwrap_or(bytes.len());
+    let plain = &bytes[..end];
+    // Controls are looked for only if there are any: the first look is many bytes at a time.
+    let has_control = plain.iter().fold(false, |found, byte| found | (*byte < b' '));
+    if has_control { plain.iter().position(|byte| *byte < b' ').unwrap_or(end) } else { end }
+}
+
+/// How many bytes of white space these begin with.
+fn space_length(bytes: &[u8]) -> usize {
+    let is_space = |byte: &&u8| matches!(byte, b' ' | b'\t' | b'\n' | b'\r');
+    bytes.iter().take_while(is_space).count()
+}
+
+fn is_of_number(byte: u8) -> bool {
+    matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E')
 }
 
 /// The grammar of RFC 8259, section 6.

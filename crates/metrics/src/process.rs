@@ -5,6 +5,7 @@
 //! `/proc/<pid>/stat`; see proc(5).
 
 use std::fs;
+use std::io::Read as _;
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -13,6 +14,9 @@ const TICKS_PER_SECOND: u64 = 100;
 /// How much later than its container a sandbox's process may begin. runsc starts it before it
 /// writes the creation time; the kernel tells the machine's start in whole seconds.
 const START_AFTER_MAX: SignedDuration = SignedDuration::from_secs(5);
+/// How much of `/proc/<pid>/stat` is read: a name of 64 bytes at most, and 20 numbers of at most 20
+/// digits, lie before what is looked for.
+const STAT_BYTES: usize = 1024;
 /// The field of `/proc/<pid>/stat` with the start time, counted after the name of the program.
 const START_FIELD: usize = 19;
 /// The field with the state, likewise.
@@ -28,8 +32,10 @@ pub(crate) struct Process {
 impl Process {
     /// The process that has this id now; `None` if there is none or it has ended.
     pub(crate) fn find(pid: i32) -> Option<Self> {
-        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-        started_ticks(&stat).map(|started_ticks| Self { pid, started_ticks })
+        // A scrape asks this of every sandbox: one read, which gives all that fits.
+        let mut buffer = [0; STAT_BYTES];
+        let length = fs::File::open(format!("/proc/{pid}/stat")).ok()?.read(&mut buffer).ok()?;
+        started_ticks(&buffer[..length]).map(|started_ticks| Self { pid, started_ticks })
     }
 
     /// The process with this id if it began early enough to be of a container created then.
@@ -60,13 +66,14 @@ pub(crate) fn boot_time() -> Option<Timestamp> {
 
 /// The start time in the text of a `stat` file; `None` for what has ended (zombie or dead). The
 /// program's name stands in parentheses and may hold any byte, so fields count from the last one.
-fn started_ticks(stat: &str) -> Option<u64> {
-    let (_, rest) = stat.rsplit_once(')')?;
-    let fields: Vec<&str> = rest.split_ascii_whitespace().collect();
-    if matches!(*fields.get(STATE_FIELD)?, "Z" | "X" | "x") {
+fn started_ticks(stat: &[u8]) -> Option<u64> {
+    let name_end = stat.iter().rposition(|byte| *byte == b')')?;
+    let fields = std::str::from_utf8(&stat[name_end + 1..]).ok()?;
+    let mut fields = fields.split_ascii_whitespace();
+    if matches!(fields.nth(STATE_FIELD)?, "Z" | "X" | "x") {
         return None;
     }
-    fields.get(START_FIELD)?.parse().ok()
+    fields.nth(START_FIELD - STATE_FIELD - 1)?.parse().ok()
 }
 
 #[cfg(test)]
@@ -78,10 +85,10 @@ mod tests {
         let stat = |state: &str| {
             format!("7 (a) b ( R 1) {state} 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 4242 20")
         };
-        assert_eq!(started_ticks(&stat("S")), Some(4242));
-        assert_eq!(started_ticks(&stat("Z")), None);
-        assert_eq!(started_ticks("7 (a"), None);
-        assert_eq!(started_ticks("7 (a) S 1"), None);
+        assert_eq!(started_ticks(stat("S").as_bytes()), Some(4242));
+        assert_eq!(started_ticks(stat("Z").as_bytes()), None);
+        assert_eq!(started_ticks(b"7 (a"), None);
+        assert_eq!(started_ticks(b"7 (a) S 1"), None);
     }
 
     #[test]
