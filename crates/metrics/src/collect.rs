@@ -15,11 +15,12 @@ use pratique_clockwork::{Clock, Random};
 use regex::Regex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tokio::time::{Instant, sleep, timeout_at};
 use tracing::debug;
 
 use crate::counters::Counters;
 use crate::discovery::Table;
+use crate::patience::Patience;
 use crate::refusal::{Reason, Refusal};
 use crate::resolve::{Mode, Resolver};
 use crate::sandbox::Sandbox;
@@ -170,17 +171,22 @@ impl Collector {
 
     async fn run(self: &Arc<Self>, collection: Arc<Collection>, filter: Option<Regex>) {
         let deadline = Instant::now() + COLLECT_MAX;
+        let patience = Arc::new(Patience::default());
         let mut calls = JoinSet::new();
+        // A set of its own, so that it ends with this.
+        let mut measuring = JoinSet::new();
+        let measured = Arc::clone(&patience);
+        measuring.spawn(async move { measured.measure().await });
         let asking = async {
             for index in order(&collection.table) {
                 let call = Arc::clone(&self.calls).acquire_owned().await;
                 let fast = Arc::clone(&self.fast).acquire_owned().await;
                 let (Ok(call), Ok(fast)) = (call, fast) else { return };
                 let (this, collection) = (Arc::clone(self), Arc::clone(&collection));
-                let filter = filter.clone();
+                let (filter, patience) = (filter.clone(), Arc::clone(&patience));
                 calls.spawn(async move {
                     let sandbox = &collection.table.sandboxes[index];
-                    let outcome = this.ask(sandbox, filter, fast).await;
+                    let outcome = this.ask(sandbox, filter, &patience, fast).await;
                     let _ = collection.outcomes[index].set(outcome);
                     drop(call);
                 });
@@ -207,6 +213,7 @@ impl Collector {
         &self,
         sandbox: &Arc<Sandbox>,
         filter: Option<Regex>,
+        patience: &Patience,
         fast: OwnedSemaphorePermit,
     ) -> Outcome {
         if sandbox.memory.lock().breaker.is_open(Instant::now()) {
@@ -215,7 +222,7 @@ impl Collector {
         if !sandbox.process.is_running() {
             return Outcome::Ended;
         }
-        let call = self.call(sandbox, filter);
+        let call = self.call(sandbox, filter, patience);
         tokio::pin!(call);
         let result = tokio::select! {
             result = &mut call => result,
@@ -244,13 +251,14 @@ impl Collector {
         &self,
         sandbox: &Arc<Sandbox>,
         filter: Option<Regex>,
+        patience: &Patience,
     ) -> Result<Snapshot, Refusal> {
         let _turn = sandbox.memory.turn.acquire().await;
         let mode = self.config.mode;
         let text = filter.as_ref().map(|filter| filter.as_str().to_owned()).unwrap_or_default();
         let resolver = Resolver::new(Arc::clone(&sandbox.registration), filter, mode);
         let call = urpc::export(&sandbox.sockets, sandbox.process, &text, resolver);
-        let Ok(answer) = timeout(self.config.sandbox_timeout, call).await else {
+        let Some(answer) = patience.wait(self.config.sandbox_timeout, call).await else {
             return Err(Refusal::new(Reason::Timeout, "no answer in time"));
         };
         let (mut resolved, taken_at) = answer?;

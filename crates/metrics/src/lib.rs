@@ -14,6 +14,7 @@ mod exposition;
 mod http;
 mod json;
 mod number;
+mod patience;
 mod process;
 mod query;
 mod refusal;
