@@ -20,7 +20,13 @@ use crate::{StoreError, schema};
 
 /// How long a statement waits for another connection of this machine: only the end of somebody's
 /// transaction is ever waited for.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+/// Counted in looks, because on a crowded machine, where all take longer, it is to be longer too.
+const BUSY_LOOKS_MAX: i32 = 2_000;
+
+/// How long from one look to the next. SQLite's own waiting grows to 100 ms, and whoever waits
+/// longest then looks least often: beside others that write all the time it comes too late again
+/// and again. Looking as often as all others, it has the same chance.
+const BUSY_LOOK_EVERY: Duration = Duration::from_millis(5);
 
 /// How much of the file a writer keeps in memory. An update of all sources touches its pages in
 /// sorted runs, so more than this brings nothing; KiB, negative as SQLite wants it.
@@ -133,8 +139,8 @@ impl Database {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
             | OpenFlags::SQLITE_OPEN_CREATE
             | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Connection::open_with_flags(path, flags).map_err(opening)?;
-        connection.busy_timeout(BUSY_TIMEOUT).map_err(opening)?;
+        let mut connection = Connection::open_with_flags(path, flags).map_err(opening)?;
+        connection.busy_handler(Some(wait_for_writer)).map_err(opening)?;
         // The first statement that reads the file tells whether it is one of SQLite's at all.
         connection.pragma_query_value(None, "schema_version", |_| Ok(())).map_err(opening)?;
         connection.pragma_update(None, "journal_mode", "WAL").map_err(opening)?;
@@ -152,8 +158,8 @@ impl Database {
             | OpenFlags::SQLITE_OPEN_URI
             | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let open = |uri: &str| -> Result<Connection, rusqlite::Error> {
-            let connection = Connection::open_with_flags(uri, flags)?;
-            connection.busy_timeout(BUSY_TIMEOUT)?;
+            let mut connection = Connection::open_with_flags(uri, flags)?;
+            connection.busy_handler(Some(wait_for_writer))?;
             connection.pragma_update(None, "cache_size", READER_CACHE_KIB)?;
             connection.pragma_query_value(None, "schema_version", |_| Ok(()))?;
             Ok(connection)
@@ -204,6 +210,13 @@ impl Drop for Hold<'_> {
     fn drop(&mut self) {
         self.database.session.rollback();
     }
+}
+
+/// Waits a moment for another connection's transaction, unless it was waited for long enough.
+fn wait_for_writer(looks: i32) -> bool {
+    #[expect(clippy::disallowed_methods, reason = "SQLite tells nobody that a transaction ended")]
+    std::thread::sleep(BUSY_LOOK_EVERY);
+    looks < BUSY_LOOKS_MAX
 }
 
 /// Whether SQLite wanted to put files beside the database and has no right to.

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::io::BufRead;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -24,6 +25,16 @@ struct Lines {
     parts: &'static [&'static str],
     version: u32,
     gate: Option<std::sync::Mutex<mpsc::Receiver<()>>>,
+    /// How many files are being read now, and how many were at once at most.
+    readers: AtomicUsize,
+    readers_max: AtomicUsize,
+}
+
+impl Lines {
+    fn new(parts: &'static [&'static str]) -> Self {
+        let (readers, readers_max) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        Self { parts, version: 1, gate: None, readers, readers_max }
+    }
 }
 
 struct LinesParser {
@@ -66,6 +77,25 @@ impl Parser for LinesParser {
         content: &mut dyn BufRead,
         sink: &mut dyn Sink,
     ) -> Result<(), FeedError> {
+        let readers = self.source.readers.fetch_add(1, Ordering::SeqCst) + 1;
+        self.source.readers_max.fetch_max(readers, Ordering::SeqCst);
+        let result = self.lines(path, content, sink);
+        self.source.readers.fetch_sub(1, Ordering::SeqCst);
+        result
+    }
+
+    fn finish(&mut self, _sink: &mut dyn Sink) -> Result<Summary, FeedError> {
+        Ok(Summary::default())
+    }
+}
+
+impl LinesParser {
+    fn lines(
+        &self,
+        path: &str,
+        content: &mut dyn BufRead,
+        sink: &mut dyn Sink,
+    ) -> Result<(), FeedError> {
         for line in content.lines() {
             let line = line.map_err(|source| FeedError::Read { path: path.to_owned(), source })?;
             match &*line {
@@ -92,10 +122,6 @@ impl Parser for LinesParser {
         }
         Ok(())
     }
-
-    fn finish(&mut self, _sink: &mut dyn Sink) -> Result<Summary, FeedError> {
-        Ok(Summary::default())
-    }
 }
 
 /// A database, and a folder of feeds beside it.
@@ -107,7 +133,7 @@ struct Bench {
 
 impl Bench {
     fn new(parts: &'static [&'static str]) -> Self {
-        let source = Box::leak(Box::new(Lines { parts, version: 1, gate: None }));
+        let source = Box::leak(Box::new(Lines::new(parts)));
         let clock = Clock::manual("2026-09-01T00:00:00Z".parse().expect("a time"));
         Self { folder: tempfile::tempdir().expect("a folder"), source, clock }
     }
@@ -242,7 +268,7 @@ fn a_new_parser_reads_again_what_did_not_change() {
     let mut bench = Bench::new(&["one"]);
     bench.publish("one", &["A-1"]);
     bench.check(&[("one", "+1 ~0 -0")]);
-    bench.source = Box::leak(Box::new(Lines { parts: &["one"], version: 2, gate: None }));
+    bench.source = Box::leak(Box::new(Lines { version: 2, ..Lines::new(&["one"]) }));
     let outcomes = bench.round(RoundConfig::default());
     assert!(outcomes[0].fetched_bytes > 0, "{outcomes:?}");
     assert_eq!(words(&outcomes[0].result), "=");
@@ -261,22 +287,40 @@ fn force_takes_a_feed_that_shrank() {
 }
 
 #[test]
-fn a_round_with_one_job_begins_all_parts_in_order() {
+fn parts_are_taken_in_the_order_of_the_plan_two_of_a_host_at_once() {
     let bench = Bench::new(&["one", "two", "three"]);
-    for name in ["one", "two", "three"] {
-        bench.publish(name, &["A-1"]);
-    }
-    let started = Arc::new(std::sync::Mutex::new(Vec::new()));
     let planned = bench.planned(&bench.open());
-    let config = RoundConfig { jobs: 1, ..RoundConfig::default() };
-    let seen = Arc::clone(&started);
-    let round = Round::new(config, bench.client(), bench.clock.clone()).with_progress(move |now| {
-        if let Progress::Started(part) = now {
-            seen.lock().expect("no panic").push(part.part().to_owned());
-        }
-    });
-    runtime().block_on(round.run(&bench.store(), planned)).expect("a round");
-    assert_eq!(*started.lock().expect("no panic"), ["one", "two", "three"]);
+    let mut pending: Vec<(usize, PlannedPart)> = planned.into_iter().enumerate().collect();
+    let mut hosts = Hosts::default();
+    let mut next = || {
+        let (index, planned, permit) = take(&mut hosts, &mut pending)?;
+        Some((index, planned.part.id.part().to_owned(), permit))
+    };
+    let (index, name, first) = next().expect("a part");
+    assert_eq!((index, &*name), (0, "one"));
+    let (index, name, _second) = next().expect("a part");
+    assert_eq!((index, &*name), (1, "two"));
+    assert!(next().is_none(), "their host is asked for two already");
+    drop(first);
+    let (index, name, _third) = next().expect("a part");
+    assert_eq!((index, &*name), (2, "three"));
+}
+
+#[test]
+fn a_round_with_one_job_reads_one_part_at_a_time_and_answers_in_the_order_of_the_plan() {
+    let names = &["one", "two", "three", "four", "five", "six"];
+    let bench = Bench::new(names);
+    let ids: Vec<String> = (0..2_000).map(|number| format!("A-{number}")).collect();
+    let lines: Vec<&str> = ids.iter().map(String::as_str).collect();
+    for name in names {
+        bench.publish(name, &lines);
+    }
+    let outcomes = bench.round(RoundConfig { jobs: 1, ..RoundConfig::default() });
+    let found: Vec<(&str, String)> =
+        outcomes.iter().map(|it| (it.part.part(), words(&it.result))).collect();
+    let expected = names.map(|name| (name, "+2000 ~0 -0".to_owned()));
+    assert_eq!(found, expected);
+    assert_eq!(bench.source.readers_max.load(Ordering::SeqCst), 1);
 }
 
 #[test]
@@ -284,7 +328,7 @@ fn a_round_that_is_given_up_writes_nothing_and_lets_go_of_the_database() {
     let mut bench = Bench::new(&["one"]);
     let (open, gate) = mpsc::channel();
     let gate = Some(std::sync::Mutex::new(gate));
-    bench.source = Box::leak(Box::new(Lines { parts: &["one"], version: 1, gate }));
+    bench.source = Box::leak(Box::new(Lines { gate, ..Lines::new(&["one"]) }));
     bench.publish("one", &["A-1", "wait", "A-2"]);
     let planned = bench.planned(&bench.open());
     let (parsing, is_parsing) = tokio::sync::oneshot::channel();
@@ -330,18 +374,18 @@ fn a_round_that_is_told_to_stop_gives_its_leases_back_and_says_what_it_gave_up()
     let mut bench = Bench::new(&["one", "two"]);
     let (open, gate) = mpsc::channel();
     let gate = Some(std::sync::Mutex::new(gate));
-    bench.source = Box::leak(Box::new(Lines { parts: &["one", "two"], version: 1, gate }));
+    bench.source = Box::leak(Box::new(Lines { gate, ..Lines::new(&["one", "two"]) }));
     bench.publish("one", &["A-1", "wait", "A-2"]);
     bench.publish("two", &["A-1", "wait", "A-2"]);
     let planned = bench.planned(&bench.open());
     let shutdown = Shutdown::new();
-    let (stop, count) = (shutdown.clone(), std::sync::atomic::AtomicUsize::new(0));
+    let (stop, count) = (shutdown.clone(), AtomicUsize::new(0));
     let config = RoundConfig { jobs: 2, ..RoundConfig::default() };
     let round = Round::new(config, bench.client(), bench.clock.clone())
         .with_shutdown(&shutdown)
         .with_progress(move |now| {
             let is_parsing = matches!(now, Progress::Parsing(_));
-            if is_parsing && count.fetch_add(1, std::sync::atomic::Ordering::Relaxed) == 1 {
+            if is_parsing && count.fetch_add(1, Ordering::Relaxed) == 1 {
                 stop.trigger();
                 open.send(()).and_then(|()| open.send(())).expect("the parsers wait");
             }
