@@ -119,6 +119,8 @@ struct Root {
     sandboxes: BTreeMap<Box<str>, Arc<Sandbox>>,
     /// Creation times of the sandboxes that were counted, while a file of them is there.
     counted: HashMap<Box<str>, Timestamp>,
+    /// Sandboxes that are refused because they have two root containers.
+    doubled: BTreeSet<Box<str>>,
 }
 
 #[derive(Default)]
@@ -167,6 +169,7 @@ impl Discovery {
             files: BTreeMap::new(),
             sandboxes: BTreeMap::new(),
             counted: HashMap::new(),
+            doubled: BTreeSet::new(),
         };
         Self {
             roots: paths.iter().enumerate().map(root).collect(),
@@ -205,7 +208,8 @@ impl Discovery {
         let mut touched: BTreeSet<Box<str>> = BTreeSet::new();
         let mut names: BTreeSet<ContainerName> = match scope {
             Scope::All => {
-                touched.extend(root.sandboxes.keys().cloned());
+                let ended = root.sandboxes.values().filter(|one| !one.process.is_running());
+                touched.extend(ended.map(|one| one.id.clone()));
                 let known = root.files.keys().cloned();
                 list(&root.path)?.into_iter().chain(known).collect()
             }
@@ -309,12 +313,13 @@ impl Discovery {
         let previous = root.sandboxes.remove(id);
         let group = root.group(id);
         if group.has_two_roots {
-            if previous.is_some() {
+            if root.doubled.insert(id.into()) {
                 self.refused[FileReason::Root as usize] += 1;
                 warn!(sandbox.id = id, "sandbox {id}: two root containers");
             }
             return;
         }
+        root.doubled.remove(id);
         let Some((container, registration)) = group.main else { return };
         let previous = previous.filter(|previous| previous.is_same(&container));
         let Some(process) = self.process(previous.as_deref(), &container) else {
@@ -360,6 +365,7 @@ impl Root {
             files: BTreeMap::new(),
             sandboxes: BTreeMap::new(),
             counted: HashMap::new(),
+            doubled: BTreeSet::new(),
         }
     }
 
@@ -367,6 +373,7 @@ impl Root {
         self.files.clear();
         self.sandboxes.clear();
         self.counted.clear();
+        self.doubled.clear();
     }
 
     /// What the files of one sandbox say together.

@@ -1,5 +1,7 @@
 //! Folders with honest, foreign and broken state files.
 
+#![expect(clippy::print_stderr, reason = "what is skipped is said loudly")]
+
 use std::os::unix::fs::symlink;
 
 use tempfile::TempDir;
@@ -167,6 +169,51 @@ fn sandboxes_of_others_and_dead_ones_are_passed_over_quietly() {
 }
 
 #[test]
+fn a_file_of_another_user_is_refused() {
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("skipped: only root can give a file away");
+        return;
+    }
+    let mut bench = Bench::new();
+    for id in ["ours", "theirs"] {
+        bench.write(id, id, &state(id, id, ""));
+    }
+    let nobody = rustix::fs::Uid::from_raw(65_534);
+    rustix::fs::chown(bench.path("theirs_sandbox:theirs.state"), Some(nobody), None)
+        .expect("we are root");
+    assert_eq!(bench.look(), ["ours"]);
+    assert_eq!(bench.refused(FileReason::Owner), 1);
+    let root = rustix::fs::Uid::ROOT;
+    rustix::fs::chown(bench.path("theirs_sandbox:theirs.state"), Some(root), None)
+        .expect("we are root");
+    // A change of owner alone is no change of content; runsc writes the file anew.
+    bench.write("theirs", "theirs", &(state("theirs", "theirs", "") + " "));
+    assert_eq!(bench.look(), ["ours", "theirs"]);
+}
+
+#[test]
+fn ten_thousand_files_are_found_in_one_look_and_kept_while_they_do_not_change() {
+    const COUNT: usize = 10_000;
+    let mut bench = Bench::new();
+    let id = |index: usize| format!("s{index:05}");
+    for index in 0..COUNT {
+        bench.write(&id(index), &id(index), &state(&id(index), &id(index), ""));
+    }
+    let (before, _) = bench.discovery.look(&Scope::All, bench.now);
+    assert_eq!(before.sandboxes.len(), COUNT);
+    assert_eq!(bench.discovery.registrations.len(), 1, "equal registrations are one");
+    bench.write("s00007", "s00007", &state("s00007", "s00007", ",\"podName\":\"p\""));
+    fs::remove_file(bench.path("s00008_sandbox:s00008.state")).expect("it is there");
+    bench.write("new", "new", &state("new", "new", ""));
+    let (after, _) = bench.discovery.look(&Scope::All, bench.now);
+    assert_eq!(after.sandboxes.len(), COUNT);
+    let kept: BTreeSet<_> = before.sandboxes.iter().map(Arc::as_ptr).collect();
+    let made = after.sandboxes.iter().filter(|one| !kept.contains(&Arc::as_ptr(one)));
+    let made: Vec<&str> = made.map(|one| &*one.id).collect();
+    assert_eq!(made, ["new", "s00007"], "only what changed was put together again");
+}
+
+#[test]
 fn two_root_containers_are_one_too_many() {
     let mut bench = Bench::new();
     bench.write("s", "s", &state("s", "s", ""));
@@ -174,8 +221,16 @@ fn two_root_containers_are_one_too_many() {
     let annotation =
         "\"spec\":{\"annotations\":{\"io.kubernetes.cri.container-type\":\"sandbox\"}}";
     bench.write("c", "s", &state("c", "s", "").replace("\"spec\":{}", annotation));
-    assert!(bench.look().is_empty());
-    assert_eq!(bench.refused(FileReason::Root), 1);
+    for _ in 0..2 {
+        assert!(bench.look().is_empty());
+        assert_eq!(bench.refused(FileReason::Root), 1, "it is counted once");
+    }
+    // A server that starts later says so too.
+    let mut later = Discovery::new(&[bench.folder.path().to_owned()], "%RUNTIME_ROOT%/m.sock");
+    later.look(&Scope::All, bench.now);
+    assert_eq!(later.refused[FileReason::Root as usize], 1);
+    fs::remove_file(bench.path("c_sandbox:s.state")).expect("it is there");
+    assert_eq!(bench.look(), ["s"]);
 }
 
 #[test]
