@@ -15,12 +15,13 @@ use pratique_model::{Advisory, Ecosystem, Release};
 
 use crate::aside::Aside;
 use crate::change::{ChangeKind, Difference, differences, returned, whole};
+use crate::plan::{Plan, index_of};
 use crate::read::RowReader;
-use crate::record::{self, Hashes};
+use crate::record;
 use crate::session::{Session, values};
-use crate::stage::{Entry, Staging};
+use crate::stage::{Entry, Staging, pieces_at};
 use crate::term::TermReader;
-use crate::write::{AdvisoryWriter, GONE};
+use crate::write::AdvisoryWriter;
 use crate::{Database, StoreError, facts, part};
 
 /// By which share of its entries a part may shrink before the feed is taken for broken, in percent;
@@ -136,13 +137,13 @@ impl Database {
             now: options.now,
             terms: RefCell::default(),
         };
-        let plan = Plan::make(&round, staging)?;
+        let mut plan = Plan::make(&round, staging, before.entries)?;
         let entries = plan.entries + staging.fact_count();
         if !options.force {
             guard(staging, before.entries, entries)?;
         }
-        let mut applied = plan.apply(&round, staging, &options.covers)?;
-        facts::apply(&round, staging, &mut applied)?;
+        let mut applied = apply(&round, staging, &mut plan, &options.covers)?;
+        facts::apply(&round, staging, plan.has_facts, &mut applied)?;
         applied.is_baseline = round.is_baseline;
         applied.quarantined = staging.quarantined();
         if staging.is_addition() {
@@ -243,76 +244,61 @@ fn guard(staging: &Staging, before: u64, after: u64) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// What is to become of each waiting advisory.
-struct Plan {
-    /// Index of the first piece of each advisory that has to be written, and the number of the
-    /// stored one it replaces, in the order of the file.
-    writes: Vec<(u32, Option<i64>)>,
-    /// Stored advisories that the feed no longer has.
-    gone: Vec<i64>,
-    entries: u64,
-    unchanged: u64,
+/// Writes what the plan says.
+fn apply(
+    round: &Round<'_>,
+    staging: &mut Staging,
+    plan: &mut Plan<'_>,
+    covers: &[(Ecosystem, Option<Release>)],
+) -> Result<Applied, StoreError> {
+    let mut applied =
+        Applied { entries: plan.entries, unchanged: plan.unchanged, ..Applied::default() };
+    let mut writer = AdvisoryWriter::new(round)?;
+    writer.declare(covers)?;
+    for ids in plan.gone.chunks(GROUP) {
+        writer.tombstone(ids)?;
+        for id in ids {
+            tell(round, &mut writer, *id, &[whole(ChangeKind::Withdrawn)])?;
+        }
+    }
+    applied.withdrawn = plan.gone.len() as u64;
+    for group in plan.take_writes().chunks(GROUP) {
+        let group: Vec<usize> = group.iter().map(|write| index_of(*write)).collect();
+        if !round.is_empty {
+            find_returned(round, staging, plan, &group)?;
+        }
+        write_group(round, &mut writer, staging, plan, &group, &mut applied)?;
+    }
+    writer.finish()?;
+    plan.write_roll(staging)?;
+    Ok(applied)
 }
 
-/// An advisory that is not stored.
-const NEW: i64 = 0;
-
-/// An advisory that is stored and says the same.
-const SAME: i64 = -1;
-
-impl Plan {
-    /// Sorts the pieces by advisory and holds them against what is stored.
-    fn make(round: &Round<'_>, staging: &mut Staging) -> Result<Self, StoreError> {
-        staging.entries.sort_unstable_by_key(|entry| (entry.name_hash, entry.place.offset));
-        let mut fates = vec![NEW; staging.entries.len()];
-        let mut gone = Vec::new();
-        if !round.is_empty {
-            compare_stored(round, staging, &mut fates, &mut gone)?;
-        }
-        let mut plan = Self { writes: Vec::new(), gone, entries: 0, unchanged: 0 };
-        if staging.is_addition() {
-            plan.entries = plan.gone.len() as u64;
-            plan.gone.clear();
-        }
-        let mut first = 0;
-        for pieces in staging.entries.chunk_by(|left, right| left.name_hash == right.name_hash) {
-            plan.entries += 1;
-            let index = u32::try_from(first).expect("fewer than 4 million entries");
-            match fates[first] {
-                SAME => plan.unchanged += 1,
-                NEW => plan.writes.push((index, None)),
-                stored => plan.writes.push((index, Some(stored))),
-            }
-            first += pieces.len();
-        }
-        plan.writes
-            .sort_unstable_by_key(|(index, _)| staging.entries[*index as usize].place.offset);
-        Ok(plan)
+/// Finds those advisories that were gone and are there again: they are not on the roll, but their
+/// names are taken.
+fn find_returned(
+    round: &Round<'_>,
+    staging: &mut Staging,
+    plan: &mut Plan<'_>,
+    group: &[usize],
+) -> Result<(), StoreError> {
+    let mut indices = HashMap::new();
+    for index in group.iter().filter(|index| plan.stored(**index).is_none()) {
+        let name = record::advisory_name(staging.read(staging.entries[*index].place)?)?;
+        indices.insert(name, *index);
     }
-
-    fn apply(
-        self,
-        round: &Round<'_>,
-        staging: &mut Staging,
-        covers: &[(Ecosystem, Option<Release>)],
-    ) -> Result<Applied, StoreError> {
-        let mut applied =
-            Applied { entries: self.entries, unchanged: self.unchanged, ..Applied::default() };
-        let mut writer = AdvisoryWriter::new(round)?;
-        writer.declare(covers)?;
-        for ids in self.gone.chunks(GROUP) {
-            writer.tombstone(ids)?;
-            for id in ids {
-                tell(round, &mut writer, *id, &[whole(ChangeKind::Withdrawn)])?;
-            }
-        }
-        applied.withdrawn = self.gone.len() as u64;
-        for group in self.writes.chunks(GROUP) {
-            write_group(round, &mut writer, staging, group, &mut applied)?;
-        }
-        writer.finish()?;
-        Ok(applied)
+    if indices.is_empty() {
+        return Ok(());
     }
+    let names: Vec<&str> = indices.keys().map(String::as_str).collect();
+    let sql = "SELECT id, name FROM advisory WHERE part = ?1 AND name IN LIST(?2)";
+    let doing = "looking for what was gone";
+    round.session.query(doing, sql, values![round.part, &*names], &mut |row| {
+        if let Some(index) = indices.get(row.text(1)?) {
+            plan.set_stored(*index, row.integer(0)?);
+        }
+        Ok(())
+    })
 }
 
 /// Writes some advisories: what is stored of them is read and cleared for all of them at once.
@@ -320,16 +306,18 @@ fn write_group(
     round: &Round<'_>,
     writer: &mut AdvisoryWriter<'_>,
     staging: &mut Staging,
-    group: &[(u32, Option<i64>)],
+    plan: &mut Plan<'_>,
+    group: &[usize],
     applied: &mut Applied,
 ) -> Result<(), StoreError> {
-    let stored: Vec<i64> = group.iter().filter_map(|(_, stored)| *stored).collect();
+    let stored: Vec<i64> = group.iter().filter_map(|index| plan.stored(*index)).collect();
     let old = if stored.is_empty() { HashMap::new() } else { round.reader().whole(&stored)? };
     let mut changed = Vec::new();
-    for (index, stored) in group {
-        let (advisory, hashes) = waiting_advisory(staging, *index as usize)?;
-        let Some(id) = *stored else {
-            let id = writer.insert(&advisory, hashes)?;
+    for index in group {
+        let advisory = waiting_advisory(staging, *index)?;
+        let Some(id) = plan.stored(*index) else {
+            let id = writer.insert(&advisory)?;
+            plan.set_stored(*index, id);
             applied.new += 1;
             tell(round, writer, id, &[whole(ChangeKind::New)])?;
             continue;
@@ -342,7 +330,6 @@ fn write_group(
         };
         if differences.is_empty() {
             applied.unchanged += 1;
-            writer.set_hashes(id, hashes)?;
             continue;
         }
         if old.is_gone {
@@ -350,14 +337,14 @@ fn write_group(
         } else {
             applied.changed += 1;
         }
-        changed.push((id, advisory, hashes, differences));
+        changed.push((id, advisory, differences));
     }
     let ids: Vec<i64> = changed.iter().map(|(id, ..)| *id).collect();
     if !ids.is_empty() {
         writer.clear(&ids)?;
     }
-    for (id, advisory, hashes, differences) in &changed {
-        writer.replace(*id, advisory, *hashes)?;
+    for (id, advisory, differences) in &changed {
+        writer.replace(*id, advisory)?;
         tell(round, writer, *id, differences)?;
     }
     Ok(())
@@ -379,67 +366,15 @@ fn tell(
     Ok(())
 }
 
-/// Decides for every stored advisory of the part whether it is the same, differs, or is gone.
-fn compare_stored(
-    round: &Round<'_>,
-    staging: &Staging,
-    fates: &mut [i64],
-    gone: &mut Vec<i64>,
-) -> Result<(), StoreError> {
-    let doing = "comparing with what is stored";
-    let sql = "SELECT id, name, match_hash, text_hash, state FROM advisory WHERE part = ?1";
-    round.session.stream(doing, sql, values![round.part], &mut |row| {
-        let id = row.integer(0)?;
-        let hashes = Hashes { matching: row.integer(2)?, text: row.integer(3)? };
-        let is_gone = row.integer(4)? == GONE;
-        let name_hash = staging.name_hash(row.text(1)?);
-        let first = staging.entries.partition_point(|entry| entry.name_hash < name_hash);
-        let pieces = pieces_at(&staging.entries, first, name_hash);
-        if pieces.is_empty() {
-            if !is_gone {
-                gone.push(id);
-            }
-        } else if !is_gone && sum_of(pieces) == hashes {
-            fates[first] = SAME;
-        } else {
-            fates[first] = id;
-        }
-        Ok(())
-    })
-}
-
-fn pieces_at(entries: &[Entry], first: usize, name_hash: u64) -> &[Entry] {
-    let rest = &entries[first..];
-    let count = rest.iter().take_while(|entry| entry.name_hash == name_hash).count();
-    &rest[..count]
-}
-
-/// The hashes of an advisory from those of its pieces: the same in whatever order they come, and a
-/// piece that comes twice counts once.
-fn sum_of(pieces: &[Entry]) -> Hashes {
-    if let [only] = pieces {
-        return only.hashes;
-    }
-    let mut hashes: Vec<Hashes> = pieces.iter().map(|piece| piece.hashes).collect();
-    hashes.sort_unstable();
-    hashes.dedup();
-    hashes.into_iter().fold(Hashes::default(), |sum, piece| Hashes {
-        matching: sum.matching.wrapping_add(piece.matching),
-        text: sum.text.wrapping_add(piece.text),
-    })
-}
-
 /// Reads back the advisory whose first piece is at `index`, its pieces united.
-fn waiting_advisory(staging: &mut Staging, index: usize) -> Result<(Advisory, Hashes), StoreError> {
+fn waiting_advisory(staging: &mut Staging, index: usize) -> Result<Advisory, StoreError> {
     let name_hash = staging.entries[index].name_hash;
-    let pieces = pieces_at(&staging.entries, index, name_hash);
-    let hashes = sum_of(pieces);
-    let others: Vec<Entry> = pieces[1..].to_vec();
+    let others: Vec<Entry> = pieces_at(&staging.entries, index, name_hash)[1..].to_vec();
     let mut advisory = record::advisory(staging.read(staging.entries[index].place)?)?;
     for piece in &others {
         let piece = record::advisory(&staging.read_apart(piece.place)?)?;
         if piece.id != advisory.id {
-            // Two ids share a hash of 64 bits under a key nobody knows: not in our time.
+            // Two ids share 64 bits of SHA-256: not in our time, unless somebody works for it.
             return Err(StoreError::damaged("waiting advisory"));
         }
         unite(&mut advisory, piece);
@@ -447,7 +382,7 @@ fn waiting_advisory(staging: &mut Staging, index: usize) -> Result<(Advisory, Ha
     if !others.is_empty() {
         settle(&mut advisory);
     }
-    Ok((advisory, hashes))
+    Ok(advisory)
 }
 
 /// Adds what another piece of the same advisory says: lists are united, of other values the first

@@ -39,15 +39,16 @@ struct Known {
     is_seen: bool,
 }
 
-/// Writes what differs and counts it in `applied`.
+/// Writes what differs and counts it in `applied`. `has_stored`: whether the part has facts.
 pub(crate) fn apply(
     round: &Round<'_>,
     staging: &mut Staging,
+    has_stored: bool,
     applied: &mut Applied,
 ) -> Result<(), StoreError> {
     let hasher = RandomState::new();
     let mut known = HashMap::new();
-    if !round.is_empty {
+    if has_stored {
         read_stored(round, &hasher, &mut known)?;
     }
     if staging.facts.is_empty() && known.is_empty() {

@@ -101,6 +101,17 @@ pub(crate) fn enrichment(bytes: &[u8]) -> Result<Enrichment, StoreError> {
     read_enrichment(&mut input).ok_or_else(|| StoreError::damaged("waiting fact"))?
 }
 
+/// A hash of an advisory's name, by which it is found among the others of its part.
+pub(crate) fn name_hash(name: &str) -> u64 {
+    hash(name.as_bytes()).cast_unsigned()
+}
+
+/// The name of the advisory that [`push_advisory`] wrote.
+pub(crate) fn advisory_name(bytes: &[u8]) -> Result<String, StoreError> {
+    let name = Input { rest: bytes }.text();
+    name.ok_or_else(|| StoreError::damaged("waiting advisory"))
+}
+
 /// The first 64 bits of SHA-256: stable over programs and machines, and two versions of one entry
 /// that differ share it once in 2⁶⁴.
 fn hash(bytes: &[u8]) -> i64 {

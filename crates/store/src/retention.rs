@@ -11,7 +11,6 @@ use pratique_clockwork::lease::Lease;
 use pratique_model::PartId;
 
 use crate::session::{Value, values};
-use crate::write::GONE;
 use crate::{CommitOptions, Database, Staging, StoreError};
 
 /// How long changes and traces are kept. From the design (updater, *Retention*).
@@ -97,11 +96,11 @@ impl Database {
     fn old_tombstones(&self, limit: i64) -> Result<Vec<i64>, StoreError> {
         let sql = "SELECT advisory.id FROM advisory JOIN part ON part.id = advisory.part \
                    LEFT JOIN match_cursor ON match_cursor.part = part.id \
-                   WHERE advisory.state = ?1 AND (match_cursor.generation >= part.generation \
+                   WHERE advisory.state = 2 AND (match_cursor.generation >= part.generation \
                    OR NOT EXISTS (SELECT 1 FROM package)) AND advisory.id NOT IN \
                    (SELECT advisory FROM change WHERE advisory IS NOT NULL) \
-                   ORDER BY advisory.id LIMIT ?2";
-        self.session.all(DOING, sql, values![GONE, limit], |row| row.integer(0))
+                   ORDER BY advisory.id LIMIT ?1";
+        self.session.all(DOING, sql, values![limit], |row| row.integer(0))
     }
 
     fn remove(&self, fence: Option<&Lease>, sql: &str, rows: &[i64]) -> Result<u64, StoreError> {
@@ -161,6 +160,7 @@ impl Database {
         for sql in [
             "DELETE FROM note WHERE part = ?1",
             "DELETE FROM coverage WHERE part = ?1",
+            "DELETE FROM roll WHERE part = ?1",
             "DELETE FROM match_cursor WHERE part = ?1",
         ] {
             self.session.execute(DOING, sql, values![part])?;

@@ -9,8 +9,8 @@ use std::path::Path;
 
 use sha2::{Digest as _, Sha256};
 
-use crate::StoreError;
 use crate::session::{Mode, Session, values};
+use crate::{StoreError, roll};
 
 /// Marks a SQLite file as ours: `prtq` as four ASCII bytes.
 const APPLICATION_ID: i64 = 0x7072_7471;
@@ -18,9 +18,14 @@ const APPLICATION_ID: i64 = 0x7072_7471;
 /// The steps, in order; the number of a step is its place, from 1. A step that was released is
 /// never edited.
 const MIGRATIONS: &[Migration] = &[
-    Migration { min_compatible: 1, sql: include_str!("../migrations/0001_advisories.sql") },
-    Migration { min_compatible: 2, sql: include_str!("../migrations/0002_coordination.sql") },
-    Migration { min_compatible: 2, sql: include_str!("../migrations/0003_images.sql") },
+    Migration::new(1, include_str!("../migrations/0001_advisories.sql")),
+    Migration::new(2, include_str!("../migrations/0002_coordination.sql")),
+    Migration::new(2, include_str!("../migrations/0003_images.sql")),
+    Migration {
+        after: Some(roll::make_all),
+        ..Migration::new(4, include_str!("../migrations/0004_roll.sql"))
+    },
+    Migration::new(5, include_str!("../migrations/0005_hashes.sql")),
 ];
 
 /// The oldest schema that can be read without bringing it forward: the one with the images, which
@@ -38,6 +43,16 @@ struct Migration {
     /// The oldest program, named by the newest step it knows, that can use the database after this.
     min_compatible: u32,
     sql: &'static str,
+    /// What else belongs to the step and cannot be said in SQL.
+    after: Option<After>,
+}
+
+type After = fn(&dyn Session) -> Result<(), StoreError>;
+
+impl Migration {
+    const fn new(min_compatible: u32, sql: &'static str) -> Self {
+        Self { min_compatible, sql, after: None }
+    }
 }
 
 /// The newest step that this program knows.
@@ -163,6 +178,9 @@ fn step(session: &dyn Session, path: &Path) -> Result<bool, StoreError> {
     }
     let text = text_for(session, migration.sql);
     session.script(doing, &text)?;
+    if let Some(after) = migration.after {
+        after(session)?;
+    }
     session.execute(
         doing,
         "INSERT INTO migration (version, checksum, min_compatible) VALUES (?1, ?2, ?3)",
@@ -255,6 +273,29 @@ mod tests {
         add(newer + 1, newer);
         let error = prepare(&session, Path::new("x"), false).expect_err("too new");
         assert!(matches!(error, StoreError::Newer { needed, .. } if needed == newer), "{error}");
+    }
+
+    #[test]
+    fn advisories_of_before_there_were_rolls_are_on_them() {
+        let session = memory();
+        let path = Path::new("x");
+        while version(&session, path).expect("a version") < 3 {
+            assert!(!step(&session, path).expect("a step"));
+        }
+        let sql = "INSERT INTO source VALUES (1, 's'); INSERT INTO part (id, source, name) \
+                   VALUES (1, 1, 'p'); INSERT INTO advisory (id, part, name, state, match_hash, \
+                   text_hash) VALUES (1, 1, 'A', 0, 10, 11), (2, 1, 'B', 1, 20, 21), \
+                   (3, 1, 'C', 2, 30, 31)";
+        session.script("adding", sql).expect("advisories");
+        prepare(&session, path, true).expect("brought forward");
+        let mut found = Vec::new();
+        let take = |listed: roll::Listed| {
+            found.push((listed.id, listed.hashes.matching, listed.hashes.text));
+            Ok(())
+        };
+        roll::Roll::of(&session, 1).expect("a roll").each(take).expect("entries");
+        found.sort_unstable();
+        assert_eq!(found, [(1, 10, 11), (2, 20, 21)], "only what the feed has");
     }
 
     #[test]

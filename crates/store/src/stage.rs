@@ -1,6 +1,6 @@
 //! Holds what a feed brings until it is committed as one.
 //!
-//! Entries lie in a temporary file that has no name, with an index of 40 bytes each in memory: the
+//! Entries lie in a temporary file that has no name, with an index of 32 bytes each in memory: the
 //! database is written once, in one transaction, and a process that is killed leaves nothing behind
 //! to clean up. Filling needs no database, so parts are parsed side by side while one writer
 //! commits.
@@ -8,7 +8,6 @@
 //! What would surprise: an advisory may come in pieces (Debian's tracker is grouped by package);
 //! pieces with the same id are one advisory, whatever stands between them.
 
-use std::hash::{BuildHasher as _, RandomState};
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::Path;
 
@@ -23,6 +22,9 @@ use crate::{StoreError, encoding};
 /// How many bytes of waiting entries are kept in memory before they go to a file; most parts fit.
 const MEMORY_BYTES_MAX: usize = 4 << 20;
 
+/// How many bytes tell the length of a record.
+const LENGTH_BYTES: usize = 4;
+
 /// How many bytes are gathered before they are written.
 const WRITE_BYTES: usize = 256 << 10;
 
@@ -30,7 +32,7 @@ const WRITE_BYTES: usize = 256 << 10;
 const READ_BYTES: usize = 256 << 10;
 
 /// How many entries one part may bring: the largest real one (NVD of all years) has a tenth.
-const ENTRIES_MAX: usize = 4_000_000;
+pub(crate) const ENTRIES_MAX: usize = 4_000_000;
 
 /// How many remarks of a part are kept; from the design (updater, *Notes*).
 pub(crate) const NOTES_MAX: usize = 100;
@@ -48,7 +50,6 @@ pub struct Staging {
     spool: SpooledTempFile,
     written: u64,
     pending: Vec<u8>,
-    names: RandomState,
     pub(crate) entries: Vec<Entry>,
     pub(crate) facts: Vec<Place>,
     window: Window,
@@ -62,18 +63,15 @@ pub struct Staging {
 /// A piece of an advisory that waits.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Entry {
-    /// A hash of the advisory's id under a key of this staging only.
+    /// As [`record::name_hash`] makes it.
     pub(crate) name_hash: u64,
     pub(crate) place: Place,
     pub(crate) hashes: Hashes,
 }
 
-/// Where bytes lie in the file.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Place {
-    pub(crate) offset: u64,
-    pub(crate) length: u32,
-}
+/// Where in the file a record begins: its length in four bytes, then its bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Place(pub(crate) u64);
 
 /// A stretch of the file that was read ahead.
 #[derive(Default)]
@@ -104,7 +102,6 @@ impl Staging {
             spool,
             written: 0,
             pending: Vec::new(),
-            names: RandomState::new(),
             entries: Vec::new(),
             facts: Vec::new(),
             window: Window::default(),
@@ -170,10 +167,10 @@ impl Staging {
         if !self.has_room() {
             return;
         }
-        let start = self.pending.len();
+        let start = self.begin_record();
         let hashes = record::push_advisory(&mut self.pending, advisory);
-        let name_hash = self.name_hash(&storable(&advisory.id));
-        let place = self.place(start);
+        let place = self.end_record(start);
+        let name_hash = record::name_hash(&storable(&advisory.id));
         self.entries.push(Entry { name_hash, place, hashes });
         self.flush_if_full();
     }
@@ -189,9 +186,9 @@ impl Staging {
         if !self.has_room() {
             return;
         }
-        let start = self.pending.len();
+        let start = self.begin_record();
         record::push_enrichment(&mut self.pending, enrichment);
-        let place = self.place(start);
+        let place = self.end_record(start);
         self.facts.push(place);
         self.flush_if_full();
     }
@@ -220,11 +217,6 @@ impl Staging {
         self.fault.take().map_or(Ok(()), Err)
     }
 
-    /// The hash under which an advisory's pieces are found.
-    pub(crate) fn name_hash(&self, name: &str) -> u64 {
-        self.names.hash_one(name)
-    }
-
     /// Ends filling: everything is in the file.
     pub(crate) fn finish(&mut self) -> Result<(), StoreError> {
         self.flush();
@@ -233,28 +225,38 @@ impl Staging {
 
     /// Reads one record back. Records asked for in the order of the file are read ahead.
     pub(crate) fn read(&mut self, place: Place) -> Result<&[u8], StoreError> {
-        let length = place.length as usize;
-        let start = place.offset.checked_sub(self.window.offset);
+        let length = length_of(self.stretch(place.0, LENGTH_BYTES)?);
+        self.stretch(place.0 + LENGTH_BYTES as u64, length)
+    }
+
+    /// Reads one record back without giving up what was read ahead.
+    pub(crate) fn read_apart(&mut self, place: Place) -> Result<Vec<u8>, StoreError> {
+        let mut length = [0; LENGTH_BYTES];
+        let mut bytes = Vec::new();
+        self.spool
+            .seek(SeekFrom::Start(place.0))
+            .and_then(|_| self.spool.read_exact(&mut length))
+            .and_then(|()| {
+                bytes.resize(length_of(&length), 0);
+                self.spool.read_exact(&mut bytes)
+            })
+            .map_err(|source| StoreError::Spool { part: self.part.clone(), source })?;
+        Ok(bytes)
+    }
+
+    /// Some bytes of the file, by way of the window.
+    fn stretch(&mut self, offset: u64, length: usize) -> Result<&[u8], StoreError> {
+        let start = offset.checked_sub(self.window.offset);
         let start = match start.and_then(|start| usize::try_from(start).ok()) {
             Some(start) if start + length <= self.window.bytes.len() => start,
             _ => {
-                self.fill_window(place.offset, length.max(READ_BYTES))
+                self.fill_window(offset, length.max(READ_BYTES))
                     .map_err(|source| StoreError::Spool { part: self.part.clone(), source })?;
                 0
             }
         };
         let bytes = self.window.bytes.get(start..start + length);
         bytes.ok_or_else(|| StoreError::damaged("waiting entry"))
-    }
-
-    /// Reads one record back without giving up what was read ahead.
-    pub(crate) fn read_apart(&mut self, place: Place) -> Result<Vec<u8>, StoreError> {
-        let mut bytes = vec![0; place.length as usize];
-        self.spool
-            .seek(SeekFrom::Start(place.offset))
-            .and_then(|_| self.spool.read_exact(&mut bytes))
-            .map_err(|source| StoreError::Spool { part: self.part.clone(), source })?;
-        Ok(bytes)
     }
 
     fn fill_window(&mut self, offset: u64, length: usize) -> std::io::Result<()> {
@@ -273,11 +275,19 @@ impl Staging {
         self.fault.is_none()
     }
 
-    /// Where the record is that was begun at `start` of the pending bytes.
-    fn place(&self, start: usize) -> Place {
+    /// Leaves room for the length of a record, and gives where it begins among what waits.
+    fn begin_record(&mut self) -> usize {
+        self.pending.extend_from_slice(&[0; LENGTH_BYTES]);
+        self.pending.len()
+    }
+
+    /// Fills in the length of the record that was begun at `start`.
+    fn end_record(&mut self, start: usize) -> Place {
         // A record beyond 4 GiB is beyond every limit of fetching.
         let length = u32::try_from(self.pending.len() - start).unwrap_or(u32::MAX);
-        Place { offset: self.written + start as u64, length }
+        let begin = start - LENGTH_BYTES;
+        self.pending[begin..start].copy_from_slice(&length.to_le_bytes());
+        Place(self.written + begin as u64)
     }
 
     fn flush_if_full(&mut self) {
@@ -302,4 +312,32 @@ impl Staging {
             self.notes.push(KeptNote { note, is_quarantine });
         }
     }
+}
+
+/// A length as [`Staging::end_record`] writes it.
+fn length_of(bytes: &[u8]) -> usize {
+    let length = bytes.try_into().expect("the length of a record has four bytes");
+    u32::from_le_bytes(length) as usize
+}
+
+/// The pieces of the advisory of that name, if `first` is its first; entries are sorted by name.
+pub(crate) fn pieces_at(entries: &[Entry], first: usize, name_hash: u64) -> &[Entry] {
+    let rest = &entries[first..];
+    let count = rest.iter().take_while(|entry| entry.name_hash == name_hash).count();
+    &rest[..count]
+}
+
+/// The hashes of an advisory from those of its pieces: the same in whatever order they come, and a
+/// piece that comes twice counts once.
+pub(crate) fn sum_of(pieces: &[Entry]) -> Hashes {
+    if let [only] = pieces {
+        return only.hashes;
+    }
+    let mut hashes: Vec<Hashes> = pieces.iter().map(|piece| piece.hashes).collect();
+    hashes.sort_unstable();
+    hashes.dedup();
+    hashes.into_iter().fold(Hashes::default(), |sum, piece| Hashes {
+        matching: sum.matching.wrapping_add(piece.matching),
+        text: sum.text.wrapping_add(piece.text),
+    })
 }

@@ -12,7 +12,6 @@ use crate::apply::Round;
 use crate::aside::Numbers;
 use crate::change::Difference;
 use crate::read::{NAME_PLACE, SAME_AS_NAME};
-use crate::record::Hashes;
 use crate::session::{RowSink, Value, values};
 use crate::term::TermWriter;
 use crate::{StoreError, encoding};
@@ -29,12 +28,10 @@ pub(crate) const WITHDRAWN: i64 = 1;
 pub(crate) const GONE: i64 = 2;
 
 /// The columns of an advisory but its number, in the order of [`AdvisoryWriter::put`].
-const COLUMNS: [&str; 15] = [
+const COLUMNS: [&str; 13] = [
     "part",
     "name",
     "state",
-    "match_hash",
-    "text_hash",
     "withdrawn_at",
     "severity",
     "severity_worst",
@@ -62,7 +59,6 @@ pub(crate) struct AdvisoryWriter<'a> {
     coverage: BTreeMap<i64, i64>,
     new_advisories: Box<dyn RowSink + 'a>,
     replaced_advisories: Box<dyn RowSink + 'a>,
-    hashes: Box<dyn RowSink + 'a>,
     texts: Box<dyn RowSink + 'a>,
     changes: Box<dyn RowSink + 'a>,
 }
@@ -94,7 +90,6 @@ impl<'a> AdvisoryWriter<'a> {
         let places: Vec<String> =
             (2..).zip(COLUMNS).map(|(number, column)| format!("{column} = ?{number}")).collect();
         let replace = format!("UPDATE advisory SET {} WHERE id = ?1", places.join(", "));
-        let hashes = "UPDATE advisory SET match_hash = ?2, text_hash = ?3 WHERE id = ?1";
         Ok(Self {
             round,
             numbers: Numbers::of("advisory"),
@@ -104,7 +99,6 @@ impl<'a> AdvisoryWriter<'a> {
             coverage: BTreeMap::new(),
             new_advisories: session.bulk(doing, "advisory", &format!("id, {columns}"))?,
             replaced_advisories: session.batch(doing, &replace)?,
-            hashes: session.batch(doing, hashes)?,
             texts: session.bulk(
                 "writing an advisory's text",
                 "advisory_text",
@@ -119,24 +113,15 @@ impl<'a> AdvisoryWriter<'a> {
     }
 
     /// Adds an advisory and gives its number.
-    pub(crate) fn insert(
-        &mut self,
-        advisory: &Advisory,
-        hashes: Hashes,
-    ) -> Result<i64, StoreError> {
+    pub(crate) fn insert(&mut self, advisory: &Advisory) -> Result<i64, StoreError> {
         let id = self.numbers.take(self.round.aside)?;
-        self.put(id, true, advisory, hashes)?;
+        self.put(id, true, advisory)?;
         Ok(id)
     }
 
     /// Replaces all of an advisory but its number; [`Self::clear`] has removed its rows.
-    pub(crate) fn replace(
-        &mut self,
-        id: i64,
-        advisory: &Advisory,
-        hashes: Hashes,
-    ) -> Result<(), StoreError> {
-        self.put(id, false, advisory, hashes)
+    pub(crate) fn replace(&mut self, id: i64, advisory: &Advisory) -> Result<(), StoreError> {
+        self.put(id, false, advisory)
     }
 
     /// Marks advisories as gone from the feed; their names and what they were about stay, so that
@@ -146,11 +131,6 @@ impl<'a> AdvisoryWriter<'a> {
         let sql = "UPDATE advisory SET state = ?2 WHERE id IN LIST(?1)";
         let doing = "marking advisories as gone";
         self.round.session.execute(doing, sql, values![ids, GONE]).map(|_| ())
-    }
-
-    /// Takes note of new hashes of an advisory that says the same as before.
-    pub(crate) fn set_hashes(&mut self, id: i64, hashes: Hashes) -> Result<(), StoreError> {
-        self.hashes.row(values![id, hashes.matching, hashes.text])
     }
 
     /// Writes down one difference of an advisory.
@@ -180,8 +160,7 @@ impl<'a> AdvisoryWriter<'a> {
     /// Writes what is still gathered.
     pub(crate) fn finish(mut self) -> Result<(), StoreError> {
         self.flush()?;
-        let sinks =
-            [self.new_advisories, self.replaced_advisories, self.hashes, self.texts, self.changes];
+        let sinks = [self.new_advisories, self.replaced_advisories, self.texts, self.changes];
         for sink in sinks {
             sink.finish()?;
         }
@@ -252,13 +231,7 @@ impl<'a> AdvisoryWriter<'a> {
         session.execute(doing, sql, &[Value::Integers(ids)]).map(|_| ())
     }
 
-    fn put(
-        &mut self,
-        id: i64,
-        is_new: bool,
-        advisory: &Advisory,
-        hashes: Hashes,
-    ) -> Result<(), StoreError> {
+    fn put(&mut self, id: i64, is_new: bool, advisory: &Advisory) -> Result<(), StoreError> {
         let is_live = advisory.withdrawn.is_none();
         let mut packages = Packages::new();
         if is_live {
@@ -285,8 +258,6 @@ impl<'a> AdvisoryWriter<'a> {
             self.round.part,
             &advisory.id,
             if is_live { LIVE } else { WITHDRAWN },
-            hashes.matching,
-            hashes.text,
             advisory.withdrawn,
             advisory.severity.map(severity),
             worst.map(severity),

@@ -3,10 +3,10 @@
 use pratique_model::{Advisory, Ecosystem, PartId, Range};
 
 use super::sample::{
-    advisory, affected, at, bookworm, commit, commit_facts, epss, kev, looked_up, part,
+    advisory, affected, at, bookworm, commit, commit_facts, epss, kev, looked_up, options, part,
 };
 use super::{Case, list};
-use crate::{Applied, ChangeKind, Database};
+use crate::{Applied, ChangeKind, CommitOptions, Database, Staging};
 
 pub(super) const CASES: &[Case] = list![
     the_first_load_is_a_baseline,
@@ -21,6 +21,7 @@ pub(super) const CASES: &[Case] = list![
     parts_do_not_touch_each_other,
     the_names_of_shared_texts_survive_a_refused_commit,
     more_rows_than_a_run_holds_are_all_written,
+    a_feed_that_grows_a_hundredfold_and_shrinks_is_compared_rightly,
 ];
 
 fn the_first_load_is_a_baseline(database: &mut Database) {
@@ -214,6 +215,43 @@ fn more_rows_than_a_run_holds_are_all_written(database: &mut Database) {
         let found = database.affected(Ecosystem::Deb, Some(&bookworm()), &[name]);
         assert_eq!(found.expect("an answer").len(), 300, "{name}");
     }
+}
+
+/// The roll of such a part is cut into pages anew, and additions meet pages that hold others.
+fn a_feed_that_grows_a_hundredfold_and_shrinks_is_compared_rightly(database: &mut Database) {
+    let one = |index: usize, fixed: &str| {
+        advisory(&format!("CVE-2024-{index:04}"), &format!("p{}", index % 7), Some(fixed))
+    };
+    let mut feed: Vec<Advisory> = (0..20).map(|index| one(index, "1")).collect();
+    commit(database, &part(), 1, &feed).expect("a commit");
+    feed.extend((20..2_000).map(|index| one(index, "1")));
+    let counts = |applied: &Applied| {
+        (applied.new, applied.changed, applied.withdrawn, applied.unchanged, applied.entries)
+    };
+    let applied = commit(database, &part(), 2, &feed).expect("a commit");
+    assert_eq!(counts(&applied), (1_980, 0, 0, 20, 2_000));
+    let mut additions = Staging::additions(part());
+    for index in 1_990..2_010 {
+        additions.advisory(&one(index, if index % 2 == 0 { "1" } else { "2" }));
+    }
+    let applied = database.commit(additions, &options(3)).expect("a commit");
+    assert_eq!(counts(&applied), (10, 5, 0, 5, 2_010));
+    feed[0] = one(0, "2");
+    let applied = commit(database, &part(), 4, &feed[..1_900]).expect("a commit");
+    assert_eq!(counts(&applied), (0, 1, 110, 1_899, 1_900));
+    let mut additions = Staging::additions(part());
+    additions.advisory(&one(1_950, "1"));
+    additions.advisory(&one(3_000, "1"));
+    let applied = database.commit(additions, &options(5)).expect("a commit");
+    assert_eq!(counts(&applied), (2, 0, 0, 0, 1_902), "one of them comes back");
+    let mut staging = Staging::new(part(), None);
+    feed.truncate(30);
+    feed.iter().for_each(|advisory| staging.advisory(advisory));
+    let force = CommitOptions { force: true, ..options(6) };
+    let applied = database.commit(staging, &force).expect("a commit");
+    assert_eq!(counts(&applied), (0, 0, 1_872, 30, 30));
+    let applied = commit(database, &part(), 7, &feed).expect("a commit");
+    assert_eq!(counts(&applied), (0, 0, 0, 30, 30));
 }
 
 /// The kinds of all changes after a generation.

@@ -7,6 +7,7 @@ use pratique_model::{
     PartId, Range, Release, Severity, Status,
 };
 
+use crate::session::values;
 use crate::{Applied, CommitOptions, Database, Staging, StoreError};
 
 pub(crate) fn part() -> PartId {
@@ -208,4 +209,27 @@ pub(crate) fn assert_whole(database: &Database) {
         count("SELECT count(*) FROM affected"),
         "advisories do not name all their rows"
     );
+    assert_rolls(database);
+}
+
+/// Every roll names the advisories that its part's feed has, and no other.
+fn assert_rolls(database: &Database) {
+    let session = &*database.session;
+    let parts = session.all("listing", "SELECT id FROM part", &[], |row| row.integer(0));
+    for part in parts.expect("numbers") {
+        let mut found = Vec::new();
+        let take = |listed: crate::roll::Listed| {
+            found.push((listed.name_hash, listed.id));
+            Ok(())
+        };
+        crate::roll::Roll::of(session, part).expect("a roll").each(take).expect("entries");
+        let sql = "SELECT name, id FROM advisory WHERE part = ?1 AND state <> 2";
+        let mut expected = session
+            .all("listing", sql, values![part], |row| {
+                Ok((crate::record::name_hash(row.text(0)?), row.integer(1)?))
+            })
+            .expect("advisories");
+        expected.sort_unstable();
+        assert_eq!(found, expected, "the roll of part {part}");
+    }
 }
