@@ -22,8 +22,9 @@ use crate::counters::Counters;
 use crate::discovery::Table;
 use crate::patience::Patience;
 use crate::refusal::{Reason, Refusal};
-use crate::resolve::{Mode, Resolver};
+use crate::resolve::{Mode, Resolved, Resolver};
 use crate::sandbox::Sandbox;
+use crate::savings::Savings;
 use crate::snapshot::Snapshot;
 use crate::urpc;
 
@@ -261,16 +262,50 @@ impl Collector {
         let Some(answer) = patience.wait(self.config.sandbox_timeout, call).await else {
             return Err(Refusal::new(Reason::Timeout, "no answer in time"));
         };
-        let (mut resolved, taken_at) = answer?;
-        let mut memory = sandbox.memory.lock();
+        let (resolved, taken_at) = answer?;
+        let snapshot = self.believe(sandbox, resolved, taken_at)?;
+        if sandbox.owes_savings() {
+            self.ask_savings(sandbox, patience).await;
+        }
+        Ok(snapshot)
+    }
+
+    /// Holds an answer against the one before.
+    fn believe(
+        &self,
+        sandbox: &Sandbox,
+        mut resolved: Resolved,
+        taken_at: Timestamp,
+    ) -> Result<Snapshot, Refusal> {
         let now = self.clock.now();
-        let registration = &sandbox.registration;
-        let snapshot = memory.verifier.verify(registration, &mut resolved, taken_at, now, mode)?;
-        drop(memory);
+        let mut memory = sandbox.memory.lock();
+        let snapshot = memory.verifier.verify(
+            &sandbox.registration,
+            &mut resolved,
+            taken_at,
+            now,
+            self.config.mode,
+        )?;
         for reason in resolved.dropped {
             self.counters.failed(reason);
         }
         Ok(snapshot)
+    }
+
+    /// Asks a restored sandbox what that saved. One that cannot tell is not asked again; one that
+    /// does not answer is, in the next scrape, and has lost nothing but this.
+    async fn ask_savings(&self, sandbox: &Sandbox, patience: &Patience) {
+        let call = urpc::savings(&sandbox.sockets, sandbox.process);
+        let savings = match patience.wait(self.config.sandbox_timeout, call).await {
+            Some(Ok(savings)) => savings,
+            Some(Err(refusal)) if refusal.reason == Reason::Refused => Savings::default(),
+            Some(Err(refusal)) => {
+                debug!(sandbox.id = %sandbox.id, "sandbox {}: savings: {refusal}", sandbox.id);
+                return;
+            }
+            None => return,
+        };
+        sandbox.memory.lock().savings = Some(savings);
     }
 }
 

@@ -23,6 +23,7 @@ mod render;
 mod reply;
 mod resolve;
 mod sandbox;
+mod savings;
 mod server;
 mod snapshot;
 mod state_file;

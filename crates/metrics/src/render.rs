@@ -286,12 +286,12 @@ static META: [Meta; 16] = [
     gauge(
         "sandbox_cpu_time_saved_milliseconds",
         "CPU time saved for each restored sandbox (in milliseconds).",
-        |scrape, out| scrape.each(out, |sandbox, _| Number::Integer(sandbox.cpu_saved_ms)),
+        |scrape, out| scrape.each(out, |sandbox, _| Number::Integer(sandbox.savings().cpu_ms)),
     ),
     gauge(
         "sandbox_wall_time_saved_milliseconds",
         "Wall time saved for each restored sandbox (in milliseconds).",
-        |scrape, out| scrape.each(out, |sandbox, _| Number::Integer(sandbox.wall_saved_ms)),
+        |scrape, out| scrape.each(out, |sandbox, _| Number::Integer(sandbox.savings().wall_ms)),
     ),
     gauge("sandbox_metadata", "Key-value pairs about per-sandbox metadata.", |scrape, out| {
         scrape.words(out, |sandbox| &sandbox.metadata);

@@ -12,11 +12,10 @@ use crate::breaker::Breaker;
 use crate::exposition::Label;
 use crate::process::Process;
 use crate::registration::Registration;
+use crate::savings::Savings;
 use crate::state_file::{Container, SandboxState};
 use crate::verifier::Verifier;
 
-/// Nanoseconds in a millisecond.
-const NANOSECONDS: i64 = 1_000_000;
 /// What `ociversion` says when containers of a sandbox differ; from gVisor's `containermetrics`.
 const INCONSISTENT: &str = "INCONSISTENT";
 
@@ -41,10 +40,8 @@ pub(crate) struct Sandbox {
     pub(crate) is_checkpointed: bool,
     /// Whether it was restored.
     pub(crate) is_restored: bool,
-    /// CPU time that the restore saved, in milliseconds.
-    pub(crate) cpu_saved_ms: i64,
-    /// Wall time that the restore saved, in milliseconds.
-    pub(crate) wall_saved_ms: i64,
+    /// What the restore saved, if its state says so.
+    savings: Savings,
     /// Its process.
     pub(crate) process: Process,
     /// Where it may answer; the first that exists counts.
@@ -70,6 +67,8 @@ pub(crate) struct MemoryState {
     pub(crate) verifier: Verifier,
     /// Whether it is left out.
     pub(crate) breaker: Breaker,
+    /// What its restore saved, once it has been asked.
+    pub(crate) savings: Option<Savings>,
 }
 
 impl Memory {
@@ -123,8 +122,7 @@ impl Sandbox {
             spec: spec_labels(containers),
             is_checkpointed: state.is_checkpointed,
             is_restored: state.is_restored,
-            cpu_saved_ms: state.cpu_time_saved / NANOSECONDS,
-            wall_saved_ms: state.wall_time_saved / NANOSECONDS,
+            savings: Savings::from_nanoseconds(state.cpu_time_saved, state.wall_time_saved),
             created_at: root.created_at,
             id,
             root_index,
@@ -133,6 +131,24 @@ impl Sandbox {
             registration,
             memory,
         }
+    }
+}
+
+impl Sandbox {
+    /// What its restore saved; nothing if it was not restored, or has not said so yet.
+    pub(crate) fn savings(&self) -> Savings {
+        if self.savings == Savings::default() {
+            self.memory.lock().savings.unwrap_or_default()
+        } else {
+            self.savings
+        }
+    }
+
+    /// Whether it must be asked for what its restore saved.
+    pub(crate) fn owes_savings(&self) -> bool {
+        self.is_restored
+            && self.savings == Savings::default()
+            && self.memory.lock().savings.is_none()
     }
 }
 

@@ -19,6 +19,7 @@ use crate::process::Process;
 use crate::refusal::{Reason, Refusal};
 use crate::reply::read_export;
 use crate::resolve::{Resolved, Resolver};
+use crate::savings::{Savings, read_savings};
 
 /// The longest path that fits an address of a unix socket, without the closing zero.
 const ADDRESS_BYTES_MAX: usize = 107;
@@ -36,18 +37,39 @@ pub(crate) async fn export(
     filter: &str,
     mut resolver: Resolver,
 ) -> Result<(Resolved, Timestamp), Refusal> {
+    let arguments = serde_json::json!({ "only_metrics": filter });
+    let mut stream = call(sockets, process, "Metrics.Export", arguments).await?;
+    let taken_at = read_export(&mut stream, &mut |point| resolver.point(point)).await?;
+    Ok((resolver.finish(), taken_at))
+}
+
+/// Asks a restored sandbox what that saved.
+///
+/// # Errors
+/// The [`Refusal`]; [`Reason::Refused`] when it cannot tell.
+pub(crate) async fn savings(
+    sockets: &[impl AsRef<Path>],
+    process: Process,
+) -> Result<Savings, Refusal> {
+    let method = "containerManager.GetSavings";
+    read_savings(call(sockets, process, method, serde_json::Value::Null).await?).await
+}
+
+/// Calls a method; what it answers is still to be read.
+async fn call(
+    sockets: &[impl AsRef<Path>],
+    process: Process,
+    method: &str,
+    arguments: serde_json::Value,
+) -> Result<UnixStream, Refusal> {
     let mut stream = connect(sockets).await?;
     check_peer(&stream, process)?;
-    let request = serde_json::json!({
-        "method": "Metrics.Export",
-        "arg": { "only_metrics": filter },
-    });
+    let request = serde_json::json!({ "method": method, "arg": arguments });
     stream
         .write_all(request.to_string().as_bytes())
         .await
         .map_err(|error| Refusal::new(Reason::Connect, format_args!("writing: {error}")))?;
-    let taken_at = read_export(&mut stream, &mut |point| resolver.point(point)).await?;
-    Ok((resolver.finish(), taken_at))
+    Ok(stream)
 }
 
 /// Connects to the first socket that is there.

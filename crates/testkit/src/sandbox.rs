@@ -124,6 +124,7 @@ impl SandboxFarm {
             r#""capabilities":{"bounding":["CAP_CHOWN","CAP_KILL"]}}},"#.into(),
             format!(r#""sandbox":{{"id":"{id}","podName":"pod-{id}","namespace":"default","#),
             format!(r#""pid":{pid},"registeredMetrics":{registration},"#),
+            format!(r#""restored":{},"#, conduct == Conduct::Restored),
             r#""metricMetadata":{"platform":"systrap","version":"fake"},"#.into(),
             format!(r#""metricServerAddress":"{address}","#),
             format!(r#""controlSocketPath":"{root}/runsc-{id}.sock"}}}}"#),

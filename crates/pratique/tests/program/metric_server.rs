@@ -6,6 +6,7 @@
 mod access;
 mod command_line;
 mod hostile;
+mod restored;
 mod routes;
 mod runsc;
 
