@@ -171,7 +171,7 @@ impl<'a> AdvisoryWriter<'a> {
              VALUES (?1, ?2, ?3, 0) ON CONFLICT (part, scope) \
              DO UPDATE SET row_count = coverage.row_count + excluded.row_count",
         )?;
-        for (scope, count) in &self.coverage {
+        for (scope, count) in self.coverage.iter().filter(|(_, count)| **count != 0) {
             rows.row(values![self.round.part, *scope, *count])?;
         }
         rows.finish().map(|_| ())

@@ -17,6 +17,7 @@ mod registering;
 mod retiring;
 pub(crate) mod sample;
 mod sharing;
+mod writing;
 
 use pratique_testkit::postgres::TestDatabase;
 use tempfile::TempDir;
@@ -58,6 +59,7 @@ fn cases() -> impl Iterator<Item = &'static Case> {
         .chain(matching::CASES)
         .chain(random::CASES)
         .chain(retiring::CASES)
+        .chain(writing::CASES)
 }
 
 macro_rules! list {
