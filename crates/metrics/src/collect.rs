@@ -18,8 +18,8 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout_at};
 use tracing::debug;
 
-use crate::counters::Counters;
 use crate::discovery::Table;
+use crate::metrics::Counters;
 use crate::patience::Patience;
 use crate::refusal::{Reason, Refusal};
 use crate::resolve::{Mode, Resolved, Resolver};

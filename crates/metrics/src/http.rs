@@ -17,8 +17,8 @@ use tokio::time::Instant;
 use tracing::warn;
 
 use crate::collect::{COLLECT_MAX, Collector};
-use crate::counters::Counters;
 use crate::exposition::Timestamps;
+use crate::metrics::Counters;
 use crate::query::{self, Packing};
 use crate::render::{Scrape, render};
 use crate::web::{Verdict, Web};

@@ -8,11 +8,11 @@
 
 mod breaker;
 mod collect;
-mod counters;
 mod discovery;
 mod exposition;
 mod http;
 mod json;
+mod metrics;
 mod number;
 mod patience;
 mod process;

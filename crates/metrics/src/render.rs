@@ -2,10 +2,10 @@
 //!
 //! Families are sorted by name and within them sandboxes by id, so two scrapes of the same values
 //! are equal byte by byte. A sandbox that failed keeps every series that its state files give; only
-//! what it would have said itself is missing. Names and help texts of the `meta_` families are
-//! those of runsc's metric server; what Pratique adds begins with `pratique_sandbox_`. Where the
-//! two differ from it: least, greatest and squared deviations of a histogram are families of their
-//! own, because no format lets them stand within it.
+//! what it would have said itself is missing. The server's own families are those of
+//! [`crate::metrics`]. Where this differs from runsc's metric server: least, greatest and squared
+//! deviations of a histogram are families of their own, because no format lets them stand within
+//! it.
 
 use std::collections::BTreeMap;
 
@@ -13,15 +13,12 @@ use jiff::Timestamp;
 use regex::Regex;
 
 use crate::collect::{Collection, Outcome};
-use crate::counters::{Counters, SCRAPE_BOUNDS_MS};
-use crate::discovery::FileReason;
 use crate::exposition::{Exposition, FamilyKind, Format, Label, Names, Timestamps};
+use crate::metrics::{Counters, META, Meta, OWN};
 use crate::number::Number;
-use crate::refusal::Reason;
 use crate::registration::{Definition, Kind};
 use crate::sandbox::Sandbox;
 use crate::snapshot::{Histogram, Point, Snapshot, Value};
-use crate::state_file::CAPABILITIES;
 
 /// A guess of the bytes that one sandbox adds, for the first allocation.
 const SANDBOX_BYTES: usize = 4 * 1024;
@@ -215,243 +212,48 @@ fn write_histogram(
     out.sample("_count", labels, None, Number::Unsigned(count), at);
 }
 
-/// A family of the server's own.
-struct Meta {
-    name: &'static str,
-    help: &'static str,
-    kind: FamilyKind,
-    write: fn(&Scrape<'_>, &mut Exposition),
-}
-
-const fn gauge(
-    name: &'static str,
-    help: &'static str,
-    write: fn(&Scrape<'_>, &mut Exposition),
-) -> Meta {
-    Meta { name, help, kind: FamilyKind::Gauge, write }
-}
-
-/// Families with the exporter's prefix and `meta_`; names and texts are those of gVisor's
-/// `runsc/metricserver`.
-static META: [Meta; 16] = [
-    gauge(
-        "metric_server_presence",
-        "Boolean metric always set to 1 for the metric server process.",
-        |scrape, out| scrape.one(out, Number::Integer(1)),
-    ),
-    gauge("num_sandboxes_running", "Number of sandboxes running at present.", |scrape, out| {
-        scrape.count(out, |_, outcome| is_running(outcome));
-    }),
-    gauge(
-        "num_sandboxes_broken_metrics",
-        "Number of sandboxes from which we cannot export metrics.",
-        |scrape, out| {
-            scrape.count(out, |_, outcome| {
-                is_running(outcome) && !matches!(outcome, Some(Outcome::Snapshot(_)))
-            });
-        },
-    ),
-    Meta {
-        name: "num_sandboxes_total",
-        help: "Counter of sandboxes that have ever been started.",
-        kind: FamilyKind::Counter,
-        write: |scrape, out| scrape.one(out, Number::Unsigned(scrape.collection.table.total)),
-    },
-    gauge(
-        "num_sandboxes_checkpointed",
-        "Counter of sandboxes that have been checkpointed.",
-        |scrape, out| scrape.count(out, |sandbox, _| sandbox.is_checkpointed),
-    ),
-    gauge(
-        "num_sandboxes_restored",
-        "Counter of sandboxes that have been restored.",
-        |scrape, out| scrape.count(out, |sandbox, _| sandbox.is_restored),
-    ),
-    gauge("sandbox_presence", "Boolean metric set to 1 for each known sandbox.", |scrape, out| {
-        scrape.each(out, |_, _| Number::Integer(1));
-    }),
-    gauge("sandbox_running", "Boolean metric set to 1 for each running sandbox.", |scrape, out| {
-        scrape.each(out, |_, outcome| truth(is_running(outcome)));
-    }),
-    gauge(
-        "sandbox_checkpointed",
-        "Boolean metric set to 1 for each checkpointed sandbox.",
-        |scrape, out| scrape.each(out, |sandbox, _| truth(sandbox.is_checkpointed)),
-    ),
-    gauge(
-        "sandbox_restored",
-        "Boolean metric set to 1 for each restored sandbox.",
-        |scrape, out| scrape.each(out, |sandbox, _| truth(sandbox.is_restored)),
-    ),
-    gauge(
-        "sandbox_cpu_time_saved_milliseconds",
-        "CPU time saved for each restored sandbox (in milliseconds).",
-        |scrape, out| scrape.each(out, |sandbox, _| Number::Integer(sandbox.savings().cpu_ms)),
-    ),
-    gauge(
-        "sandbox_wall_time_saved_milliseconds",
-        "Wall time saved for each restored sandbox (in milliseconds).",
-        |scrape, out| scrape.each(out, |sandbox, _| Number::Integer(sandbox.savings().wall_ms)),
-    ),
-    gauge("sandbox_metadata", "Key-value pairs about per-sandbox metadata.", |scrape, out| {
-        scrape.words(out, |sandbox| &sandbox.metadata);
-    }),
-    gauge(
-        "sandbox_capabilities",
-        "Linux capabilities added within containers of the sandbox.",
-        write_capabilities,
-    ),
-    gauge("spec_metadata", "Key-value pairs about OCI spec metadata.", |scrape, out| {
-        scrape.words(out, |sandbox| &sandbox.spec);
-    }),
-    gauge(
-        "sandbox_creation_time_seconds",
-        "When the sandbox was created, as a unix timestamp in seconds.",
-        |scrape, out| scrape.each(out, |sandbox, _| seconds(sandbox.created_at)),
-    ),
-];
-
-/// Families whose names stand alone.
-static OWN: [Meta; 7] = [
-    gauge(
-        "process_start_time_seconds",
-        "Start time of the process since unix epoch in seconds.",
-        |scrape, out| scrape.one(out, seconds(scrape.started_at)),
-    ),
-    gauge(
-        "pratique_sandbox_scrape_success",
-        "Whether the sandbox answered this scrape and its answer was believed.",
-        |scrape, out| {
-            scrape.each(out, |_, outcome| truth(matches!(outcome, Some(Outcome::Snapshot(_)))));
-        },
-    ),
-    gauge(
-        "pratique_sandbox_breaker_open",
-        "Whether the sandbox was not asked because it failed too often.",
-        |scrape, out| {
-            scrape.each(out, |_, outcome| truth(matches!(outcome, Some(Outcome::LeftOut))));
-        },
-    ),
-    Meta {
-        name: "pratique_sandbox_scrape_failures_total",
-        help: "Answers of sandboxes that were refused, by reason.",
-        kind: FamilyKind::Counter,
-        write: |scrape, out| {
-            for reason in Reason::ALL {
-                let label = Label::new("reason", reason.as_str());
-                let count = Number::Unsigned(scrape.counters.failures(reason));
-                out.sample("", (&[], &[&label]), None, count, scrape.collection.started_at);
-            }
-        },
-    },
-    Meta {
-        name: "pratique_sandbox_scrape_seconds",
-        help: "How long asking all sandboxes took.",
-        kind: FamilyKind::Histogram,
-        write: write_scrapes,
-    },
-    gauge(
-        "pratique_sandbox_discovery_lag_seconds",
-        "How long ago all state files were looked at.",
-        |scrape, out| scrape.one(out, Number::Float(scrape.lag)),
-    ),
-    Meta {
-        name: "pratique_sandbox_state_files_refused_total",
-        help: "State files that were refused, by reason.",
-        kind: FamilyKind::Counter,
-        write: |scrape, out| {
-            let refused = &scrape.collection.table.refused;
-            for ((_, reason), count) in FileReason::ALL.iter().zip(refused) {
-                let label = Label::new("reason", reason);
-                let count = Number::Unsigned(*count);
-                out.sample("", (&[], &[&label]), None, count, scrape.collection.started_at);
-            }
-        },
-    },
-];
-
 impl Scrape<'_> {
-    fn one(&self, out: &mut Exposition, number: Number) {
+    /// Writes a family's only sample.
+    pub(crate) fn one(&self, out: &mut Exposition, number: Number) {
         out.sample("", (&[], &[]), None, number, self.collection.started_at);
     }
 
-    fn sandboxes(&self) -> impl Iterator<Item = (&Sandbox, Option<&Outcome>)> {
+    /// All sandboxes with what became of their calls.
+    pub(crate) fn sandboxes(&self) -> impl Iterator<Item = (&Sandbox, Option<&Outcome>)> {
         let sandboxes = self.collection.table.sandboxes.iter().enumerate();
         sandboxes.map(|(index, sandbox)| (&**sandbox, self.collection.outcome(index)))
     }
 
-    fn count(&self, out: &mut Exposition, holds: fn(&Sandbox, Option<&Outcome>) -> bool) {
+    /// Writes how many sandboxes are so.
+    pub(crate) fn count(
+        &self,
+        out: &mut Exposition,
+        holds: fn(&Sandbox, Option<&Outcome>) -> bool,
+    ) {
         let count = self.sandboxes().filter(|(sandbox, outcome)| holds(sandbox, *outcome)).count();
         self.one(out, Number::Unsigned(count as u64));
     }
 
-    fn each(&self, out: &mut Exposition, number: fn(&Sandbox, Option<&Outcome>) -> Number) {
+    /// Writes a number of each sandbox.
+    pub(crate) fn each(
+        &self,
+        out: &mut Exposition,
+        number: fn(&Sandbox, Option<&Outcome>) -> Number,
+    ) {
         for (sandbox, outcome) in self.sandboxes() {
             let number = number(sandbox, outcome);
             out.sample("", (&sandbox.labels, &[]), None, number, self.collection.started_at);
         }
     }
 
-    /// A family whose labels say everything.
-    fn words(&self, out: &mut Exposition, labels: fn(&Sandbox) -> &[Label]) {
+    /// Writes a family whose labels say everything.
+    pub(crate) fn words(&self, out: &mut Exposition, labels: fn(&Sandbox) -> &[Label]) {
         for (sandbox, _) in self.sandboxes() {
             let words: Vec<&Label> = labels(sandbox).iter().collect();
             let one = Number::Integer(1);
             out.sample("", (&sandbox.labels, &words), None, one, self.collection.started_at);
         }
     }
-}
-
-fn write_capabilities(scrape: &Scrape<'_>, out: &mut Exposition) {
-    let is_shown = |name: &str| {
-        scrape
-            .capabilities
-            .is_none_or(|filter| filter.is_match(&format!("CAP_{name}")) || filter.is_match(name))
-    };
-    let shown: Vec<Option<Label>> = CAPABILITIES
-        .iter()
-        .map(|name| is_shown(name).then(|| Label::new("capability", name)))
-        .collect();
-    for (sandbox, _) in scrape.sandboxes() {
-        for (number, label) in shown.iter().enumerate() {
-            if let Some(label) = label
-                && sandbox.capabilities & (1 << number) != 0
-            {
-                let labels: (&[Label], &[&Label]) = (&sandbox.labels, &[label]);
-                out.sample("", labels, None, Number::Integer(1), scrape.collection.started_at);
-            }
-        }
-    }
-}
-
-fn write_scrapes(scrape: &Scrape<'_>, out: &mut Exposition) {
-    let at = scrape.collection.started_at;
-    let (counts, sum) = scrape.counters.scrapes();
-    let bounds = SCRAPE_BOUNDS_MS.iter().map(|bound| {
-        let seconds = std::time::Duration::from_millis(*bound).as_secs_f64();
-        Number::Float(seconds)
-    });
-    let mut total = 0;
-    for (bound, count) in bounds.chain([Number::Float(f64::INFINITY)]).zip(counts) {
-        total += count;
-        out.sample("_bucket", (&[], &[]), Some(bound), Number::Unsigned(total), at);
-    }
-    out.sample("_sum", (&[], &[]), None, Number::Float(sum), at);
-    out.sample("_count", (&[], &[]), None, Number::Unsigned(total), at);
-}
-
-/// A sandbox that was not asked yet counts as running: it ran when it was found.
-fn is_running(outcome: Option<&Outcome>) -> bool {
-    !matches!(outcome, Some(Outcome::Ended))
-}
-
-fn truth(holds: bool) -> Number {
-    Number::Integer(i64::from(holds))
-}
-
-/// A time as Unix seconds; exact to the microsecond, as floats are.
-fn seconds(at: Timestamp) -> Number {
-    Number::Float(at.as_duration().as_secs_f64())
 }
 
 #[cfg(test)]

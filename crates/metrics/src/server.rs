@@ -16,10 +16,10 @@ use tokio::time::Instant;
 use tracing::{info, warn};
 
 use crate::collect::{AskConfig, Collector};
-use crate::counters::Counters;
 use crate::discovery::{ROOT_TEMPLATE, Table, replace_root};
 use crate::exposition::Timestamps;
 use crate::http::Endpoint;
+use crate::metrics::Counters;
 use crate::resolve::Mode;
 use crate::watch::Watch;
 use crate::web::{Web, WebError};
