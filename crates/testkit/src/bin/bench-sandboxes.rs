@@ -14,12 +14,17 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use pratique_testkit::process::{Process, eventually};
-use pratique_testkit::sandbox::{Conduct, SandboxFarm};
+use pratique_testkit::sandbox::{Conduct, IDLE_POINTS, SandboxFarm};
 
 /// How long anything may take.
 const DEADLINE: Duration = Duration::from_secs(300);
-/// Scrapes that are measured, by count of sandboxes.
-const SCRAPES: [(usize, usize); 3] = [(1_000, 60), (5_000, 20), (usize::MAX, 12)];
+/// Scrapes that are measured.
+const SCRAPES: usize = 100;
+/// Points in a scrape from which on a fifth as many are measured: 10,000 idle sandboxes have
+/// 90,000 points.
+const LARGE_POINTS: usize = 50_000;
+/// Points of one busy sandbox, roughly.
+const BUSY_POINTS: usize = 700;
 /// Scrapes before those: they fill caches and open the circuits of those that lie.
 const WARM_UP: usize = 4;
 
@@ -70,7 +75,8 @@ impl Case {
         for _ in 0..WARM_UP {
             scrape(&socket);
         }
-        let rounds = SCRAPES.iter().find(|(most, _)| self.count <= *most).map_or(1, |(_, n)| *n);
+        let points = self.count * if self.is_busy { BUSY_POINTS } else { IDLE_POINTS };
+        let rounds = if points < LARGE_POINTS { SCRAPES } else { SCRAPES / 5 };
         let late_before = farm.late_count();
         let cpu_before = cpu_ticks(server.id());
         let mut times: Vec<Duration> = Vec::new();
@@ -98,7 +104,8 @@ impl Case {
         }
         let cpu_ms = (cpu_ticks(server.id()) - cpu_before) * 10 / times.len() as u64;
         times.sort_unstable();
-        let at = |part: usize| times[(times.len() - 1) * part / 100].as_millis();
+        // The nearest rank: of fewer than a hundred the 99th is the longest.
+        let at = |part: usize| times[(times.len() * part).div_ceil(100) - 1].as_millis();
         let kind = if self.is_busy { "busy" } else { "idle" };
         format!(
             "| {} | {kind} | {} % | {} | {} | {} | {} | {cpu_ms} | {} | {} | {incomplete} | {} |",
