@@ -5,7 +5,7 @@
 
 use std::env;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::step::{self, Tally};
@@ -23,7 +23,7 @@ const PACKAGES: &[(&str, &str)] = &[
 
 /// Components whose absence is a failure once [`install`] has run, as `PRATIQUE_REQUIRE` names
 /// them.
-pub(crate) const REQUIRED: &str = "postgres,promtool";
+pub(crate) const REQUIRED: &str = "postgres,promtool,witness";
 
 /// Where Debian keeps the programs of PostgreSQL, in a folder for each version.
 const POSTGRESQL: &str = "/usr/lib/postgresql";
@@ -81,6 +81,22 @@ pub(crate) fn runsc() -> Tally {
     // With cgo its sandboxes die at their start.
     install.env("CGO_ENABLED", "0").env("GOFLAGS", "-mod=mod").env("GOBIN", &folder);
     step::check("install runsc", &mut install)
+}
+
+/// Builds the witness of expositions, a small Go program around the parsers of Prometheus, into the
+/// component cache. Go's own cache makes a second build short; without Go the tests that ask it
+/// say so.
+pub(crate) fn witness(root: &Path) -> Tally {
+    if !is_in_path("go") {
+        println!("missing for the tests: Go 1.21 or later (https://go.dev/dl/)");
+        return Tally { passed: 0, failed: 1 };
+    }
+    let program = component_cache().join("witness/bin/witness");
+    let mut build = Command::new("go");
+    build.current_dir(root.join("crates/testkit/witness"));
+    build.args(["build", "-trimpath", "-o"]).arg(program).arg(".");
+    build.env("CGO_ENABLED", "0").env("GOFLAGS", "-mod=readonly -buildvcs=false");
+    step::check("build the witness", &mut build)
 }
 
 /// Where real components are kept between runs: `$XDG_CACHE_HOME/pratique-components`.

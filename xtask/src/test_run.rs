@@ -19,6 +19,7 @@ pub(crate) fn run(root: &Path, flags: &[&str]) -> Result<(), String> {
     if is_installing {
         tally.add(machine::install());
         tally.add(machine::runsc());
+        tally.add(machine::witness(root));
     }
     tally.add(formatting(root));
     tally.add(lints(root));

@@ -1,5 +1,17 @@
 //! Real components that a machine may lack.
 
+use std::path::PathBuf;
+
+/// Where a program that `cargo xtask test` builds lies: in the component cache, by the name of its
+/// component and its own.
+pub fn built(component: &str, program: &str) -> PathBuf {
+    let cache = std::env::var_os("XDG_CACHE_HOME")
+        .map(PathBuf::from)
+        .or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache")));
+    let folder = cache.unwrap_or_else(std::env::temp_dir).join("pratique-components");
+    folder.join(component).join("bin").join(program)
+}
+
 /// Says loudly that tests of a component are skipped, and why.
 ///
 /// # Panics

@@ -9,6 +9,7 @@ mod hostile;
 mod restored;
 mod routes;
 mod runsc;
+mod witness;
 
 use std::io::{Read as _, Write as _};
 use std::os::unix::net::UnixStream;

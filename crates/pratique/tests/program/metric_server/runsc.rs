@@ -11,10 +11,7 @@ use super::{DEADLINE, Served, value};
 
 /// runsc in the component cache or the path; says loudly when it is not there.
 fn runsc() -> Option<PathBuf> {
-    let cache = std::env::var_os("XDG_CACHE_HOME")
-        .map(PathBuf::from)
-        .or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache")));
-    let built = cache.unwrap_or_default().join("pratique-components/runsc/bin/runsc");
+    let built = component::built("runsc", "runsc");
     if !built.is_file() {
         component::absent("runsc", &format!("{} is not there", built.display()));
         return None;
