@@ -6,12 +6,14 @@ use std::time::Duration;
 use pratique_testkit::process::eventually;
 use pratique_testkit::sandbox::{Conduct, IDLE_POINTS, SandboxFarm};
 
-use super::{DEADLINE, Served, value};
+use super::{DEADLINE, Served, server, value};
 
 /// Half of the sandboxes are honest.
 const HONEST: usize = 50;
 /// How many times all are asked.
 const SCRAPES: usize = 100;
+/// How a scraper says how long it waits.
+const TIMEOUT_HEADER: &str = "X-Prometheus-Scrape-Timeout-Seconds";
 /// What the scraper says that it waits, in seconds; the server takes a tenth less.
 const PATIENCE_SECONDS: u64 = 10;
 /// How much more memory than before the server may hold afterwards, in KiB: what the allocator
@@ -47,7 +49,7 @@ fn honest_sandboxes_are_complete_whatever_the_others_do() {
     for scrape in 0..SCRAPES {
         #[expect(clippy::disallowed_methods, reason = "how long a real process takes")]
         let started = std::time::Instant::now();
-        let header = format!("X-Prometheus-Scrape-Timeout-Seconds: {PATIENCE_SECONDS}");
+        let header = format!("{TIMEOUT_HEADER}: {PATIENCE_SECONDS}");
         let text = served.ask(&format!("GET /metrics HTTP/1.1\r\n{header}\r\n")).text();
         let took = started.elapsed();
         assert!(took < Duration::from_secs(PATIENCE_SECONDS), "scrape {scrape} took {took:?}");
@@ -67,6 +69,33 @@ fn honest_sandboxes_are_complete_whatever_the_others_do() {
     let peak = memory_kib(&served, "VmHWM:");
     assert!(peak < MEMORY_KIB_MAX, "{peak} KiB");
     assert!(served.process.is_running());
+}
+
+/// Goal: more stalling sandboxes than calls run at a time do not keep the honest waiting. Method:
+/// a call may take longer than the scraper waits, so who had to wait for a stalling one would be
+/// missing; and nothing is known of any of them, as this is the first scrape.
+#[test]
+fn honest_sandboxes_do_not_wait_for_those_that_stall() {
+    const STALLING: usize = 600;
+    let folder = tempfile::tempdir().expect("a folder");
+    let stalling = [Conduct::NeverAccepts, Conduct::NeverReads, Conduct::StopsHalfway];
+    let honest = (0..HONEST).map(|index| (format!("honest-{index}"), Conduct::Idle));
+    let sandboxes: Vec<(String, Conduct)> = (0..STALLING)
+        .map(|index| (format!("stalling-{index}"), stalling[index % stalling.len()]))
+        .chain(honest)
+        .collect();
+    let _farm = SandboxFarm::start(folder.path(), "%RUNTIME_ROOT%/metrics.sock", &sandboxes);
+    let process = server(folder.path(), &["--sandbox-timeout=30s"]);
+    let served = Served { folder, process };
+    eventually("the server listens", DEADLINE, || served.socket().exists());
+    let text = served.ask(&format!("GET /metrics HTTP/1.1\r\n{TIMEOUT_HEADER}: 6\r\n")).text();
+    let running = format!("runsc_meta_num_sandboxes_running {} ", HONEST + STALLING);
+    assert!(text.contains(&running), "all were found before the server listened");
+    for index in 0..HONEST {
+        let label = format!("sandbox=\"honest-{index}\"");
+        let success = value(&text, "pratique_sandbox_scrape_success", &label);
+        assert_eq!(success, Some("1"), "{label}");
+    }
 }
 
 fn await_running(served: &Served, count: usize) {
