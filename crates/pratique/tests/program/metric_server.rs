@@ -4,14 +4,17 @@
 //! with real state files and sockets are this very process; the server is the built program.
 
 mod access;
+mod bound;
 mod command_line;
 mod hostile;
 mod restored;
 mod routes;
 mod runsc;
+mod sharing;
+mod stopping;
 mod witness;
 
-use std::io::{Read as _, Write as _};
+use std::io::{ErrorKind, Read as _, Write as _};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -100,8 +103,17 @@ fn ask(socket: &Path, request: &str) -> Answer {
     let mut stream = UnixStream::connect(socket).expect("the server listens");
     stream.set_read_timeout(Some(DEADLINE)).expect("a socket");
     stream.write_all(request.as_bytes()).expect("the server reads");
+    read_answer(stream)
+}
+
+/// Reads an answer to its end, which the server makes by closing the connection.
+fn read_answer(mut stream: UnixStream) -> Answer {
     let mut bytes = Vec::new();
-    stream.read_to_end(&mut bytes).expect("the server answers");
+    match stream.read_to_end(&mut bytes) {
+        // It may answer and close before it has read all that was sent.
+        Err(error) if error.kind() == ErrorKind::ConnectionReset => {}
+        read => drop(read.expect("the server answers")),
+    }
     let end = bytes.windows(4).position(|window| window == b"\r\n\r\n").expect("a head");
     let head = String::from_utf8(bytes[..end].to_vec()).expect("ASCII");
     let status = head.split(' ').nth(1).and_then(|word| word.parse().ok()).expect("a status");

@@ -1,6 +1,8 @@
 //! Who may scrape: users, rate, certificates.
 
 use std::fs;
+use std::io::{Read as _, Write as _};
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
@@ -28,6 +30,96 @@ fn users_and_rate_are_kept_and_read_again() {
     fs::write(&file, "rate_limit: {interval: 1h, burst: 3}\n").expect("a file");
     eventually("it is read again", DEADLINE, || ask("").status == 200);
     eventually("the burst is used up", DEADLINE, || ask("").status == 429);
+    assert_eq!(ask("").text(), "too many requests\n");
+}
+
+#[test]
+fn a_file_that_becomes_wrong_leaves_the_rules_before_it_in_force() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("web.yaml");
+    fs::write(&file, USERS).expect("a file");
+    let served = Served::start(&[&format!("--web.config.file={}", file.display())]);
+    let ask = |header: &str| served.ask(&format!("GET /metrics HTTP/1.1\r\n{header}"));
+    let known = "Authorization: Basic YTpzZWNyZXQ=\r\n";
+    for (number, broken) in
+        ["basic_auth_users: [", "what: {}", "basic_auth_users: {a: secret}"].into_iter().enumerate()
+    {
+        fs::write(&file, broken).expect("a file");
+        eventually("it is said", DEADLINE, || {
+            served.process.said().matches("the rules before it stay in force").count() > number
+        });
+        let refused = ask("");
+        assert_eq!((refused.status, refused.text().as_str()), (401, "unauthorized\n"), "{broken}");
+        assert_eq!(ask(known).status, 200, "{broken}");
+    }
+    // Away is as wrong as unreadable.
+    fs::remove_file(&file).expect("it was there");
+    eventually("it is said", DEADLINE, || {
+        served.process.said().matches("the rules before it stay in force").count() > 3
+    });
+    assert_eq!(ask("").status, 401);
+    fs::write(&file, "").expect("a file");
+    eventually("it is read again", DEADLINE, || ask("").status == 200);
+}
+
+#[test]
+fn every_route_asks_for_a_user() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("web.yaml");
+    fs::write(&file, USERS).expect("a file");
+    let flag = format!("--web.config.file={}", file.display());
+    let served = Served::start(&[&flag, "--allow-profiling"]);
+    for path in [
+        "/",
+        "/metrics",
+        "/metrics%3Fa=b",
+        "/nothing",
+        "/runsc-metrics/healthcheck",
+        "/runsc-metrics/pid",
+        "/runsc-metrics/profile-cpu",
+        "/runsc-metrics/profile-heap",
+    ] {
+        assert_eq!(served.get(path).status, 401, "{path}");
+    }
+}
+
+#[test]
+fn tls_is_as_old_as_it_may_be_and_its_certificate_is_read_again() {
+    let folder = tempfile::tempdir().expect("a folder");
+    if !make_certificates(folder.path()) {
+        component::absent("openssl", "openssl and curl make certificates and show them");
+        return;
+    }
+    let file = folder.path().join("web.yaml");
+    let rules = "tls_server_config:\n  cert_file: server.pem\n  key_file: server.key\n  \
+        client_auth_type: VerifyClientCertIfGiven\n  client_ca_file: ca.pem\n  \
+        min_version: TLS13\n";
+    fs::write(&file, rules).expect("a file");
+    let flag = format!("--web.config.file={}", file.display());
+    let served = Served::start(&[&flag]);
+    let curl = |more: &[&str]| {
+        let mut command = Command::new("curl");
+        command.current_dir(folder.path()).args(["-s", "--cacert", "server.pem"]).args(more);
+        command.arg("--unix-socket").arg(served.socket());
+        command.arg("https://localhost/runsc-metrics/pid");
+        command.output().expect("curl").status.success()
+    };
+    assert!(curl(&[]), "no certificate is fine");
+    assert!(curl(&["--cert", "client.pem", "--key", "client.key"]));
+    assert!(!curl(&["--cert", "server.pem", "--key", "server.key"]), "a stranger's is not");
+    assert!(!curl(&["--tls-max", "1.2"]));
+    let plain = UnixStream::connect(served.socket()).and_then(|mut stream| {
+        stream.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")?;
+        let mut text = Vec::new();
+        stream.read_to_end(&mut text).map(|_| text)
+    });
+    assert!(!plain.is_ok_and(|text| text.starts_with(b"HTTP")), "plain HTTP is not spoken");
+    for name in ["server.pem", "server.key"] {
+        fs::rename(folder.path().join(name), folder.path().join(format!("old-{name}")))
+            .expect("it");
+    }
+    assert!(make_certificates(folder.path()));
+    eventually("the new certificate is shown", DEADLINE, || curl(&[]));
 }
 
 #[test]
