@@ -35,6 +35,6 @@ mod tls;
 pub use answer::{Body, BodyError, Request, Response, bytes, exposition, json, read_body, text};
 pub use hyper::{Method, StatusCode, header};
 pub use limit::Limits;
-pub use listen::{HttpError, Listen, Peer};
+pub use listen::{Given, HttpError, Listen, Peer};
 pub use server::Server;
 pub use tls::Tls;

@@ -19,6 +19,7 @@ use tracing::warn;
 use crate::collect::{COLLECT_MAX, Collector};
 use crate::exposition::Timestamps;
 use crate::metrics::Counters;
+use crate::profile::{self, ProfileError};
 use crate::query::{self, Packing};
 use crate::render::{Scrape, render};
 use crate::web::{Verdict, Web};
@@ -27,6 +28,9 @@ use crate::web::{Verdict, Web};
 const FORM_BYTES_MAX: usize = 16 * 1024;
 /// How hard zstd tries; 1 packs expositions as small as gzip's best, in a tenth of the time.
 const ZSTD_LEVEL: i32 = 1;
+/// Where profiles are, where they are allowed; runsc's paths.
+const PROFILE_CPU: &str = "/runsc-metrics/profile-cpu";
+const PROFILE_HEAP: &str = "/runsc-metrics/profile-heap";
 
 /// What answering needs.
 pub(crate) struct Endpoint {
@@ -63,11 +67,11 @@ impl Endpoint {
             "/" if is_read => index(),
             "/runsc-metrics/healthcheck" => not_allowed("GET, HEAD, POST"),
             "/metrics" | "/runsc-metrics/pid" | "/" => not_allowed("GET, HEAD"),
-            "/runsc-metrics/profile-cpu" | "/runsc-metrics/profile-heap"
-                if self.allows_profiling =>
-            {
-                refuse(StatusCode::NOT_IMPLEMENTED, "this server cannot profile itself")
+            PROFILE_CPU if self.allows_profiling && is_read => self.profile(&query).await,
+            PROFILE_HEAP if self.allows_profiling && is_read => {
+                refuse(StatusCode::NOT_IMPLEMENTED, "this server keeps no profile of its heap")
             }
+            PROFILE_CPU | PROFILE_HEAP if self.allows_profiling => not_allowed("GET, HEAD"),
             _ => refuse(StatusCode::NOT_FOUND, "path not found"),
         }
     }
@@ -159,6 +163,21 @@ impl Endpoint {
             return stopping();
         }
         http::text(StatusCode::OK, std::process::id().to_string())
+    }
+
+    async fn profile(&self, query: &str) -> Response {
+        if self.shutdown.is_triggered() {
+            return stopping();
+        }
+        let duration = profile::duration(&query::value(query, "seconds"));
+        match profile::cpu(duration, &self.shutdown).await {
+            Ok(body) => http::bytes(StatusCode::OK, "application/octet-stream", body),
+            Err(error @ ProfileError::Busy) => refuse(StatusCode::CONFLICT, &error.to_string()),
+            Err(error) => {
+                warn!("profile: {error}");
+                refuse(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string())
+            }
+        }
     }
 }
 

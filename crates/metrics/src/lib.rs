@@ -16,6 +16,7 @@ mod metrics;
 mod number;
 mod patience;
 mod process;
+mod profile;
 mod query;
 mod refusal;
 mod registration;

@@ -144,11 +144,17 @@ struct Seen {
 
 impl MetricServer {
     /// Looks at the root folders, listens and writes the pid file, in this order, so that a wrong
-    /// folder or address ends it before anybody can see it.
+    /// folder or address ends it before anybody can see it. A `given` socket is served in place
+    /// of the address, which then only says which sandboxes are ours; its mode and its file are
+    /// left alone.
     ///
     /// # Errors
     /// [`Error`]; trying again helps only where the cause says so.
-    pub async fn start(config: Config, clock: Clock) -> Result<Self, Error> {
+    pub async fn start(
+        config: Config,
+        given: Option<http::Given>,
+        clock: Clock,
+    ) -> Result<Self, Error> {
         let address = check(&config)?;
         let call_max = allow_files();
         let web = Arc::new(Web::open(config.web_config_file.as_deref())?);
@@ -160,17 +166,13 @@ impl MetricServer {
             .await
             .map_err(|error| Error::Root { path: error.path, source: error.source })?;
         let started_at = clock.now();
-        if address.starts_with(':') {
-            warn!("listening on all interfaces: everybody who can connect sees all containers");
-        }
         let limits = Limits { stop_timeout: STOP_TIMEOUT, ..Limits::default() };
+        let server = match given {
+            Some(given) => http::Server::adopt(given, limits)?,
+            None => bind(&address, limits, config.socket_mode).await?,
+        };
         let presented = Arc::clone(&web);
-        let server = http::Server::bind(&address.parse()?, limits)
-            .await?
-            .with_tls(http::Tls::new(move || presented.rules().tls.clone()));
-        if address.starts_with('/') {
-            set_mode(&address, config.socket_mode)?;
-        }
+        let server = server.with_tls(http::Tls::new(move || presented.rules().tls.clone()));
         let pid_file = config.pid_file.as_deref().map(PidFile::write).transpose()?;
         let seen = Seen { table, looked_at };
         Ok(Self { server, config, clock, watch, seen, started_at, pid_file, call_max, web })
@@ -214,6 +216,17 @@ impl MetricServer {
         drop(pid_file);
         info!("stopped");
     }
+}
+
+async fn bind(address: &str, limits: Limits, mode: u32) -> Result<http::Server, Error> {
+    if address.starts_with(':') {
+        warn!("listening on all interfaces: everybody who can connect sees all containers");
+    }
+    let server = http::Server::bind(&address.parse()?, limits).await?;
+    if address.starts_with('/') {
+        set_mode(address, mode)?;
+    }
+    Ok(server)
 }
 
 fn set_mode(path: &str, mode: u32) -> Result<(), Error> {

@@ -50,8 +50,16 @@ impl Process {
     ///
     /// # Panics
     /// When it cannot be started.
-    pub fn spawn(name: &str, mut command: Command) -> Self {
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    pub fn spawn(name: &str, command: Command) -> Self {
+        Self::spawn_with(name, command, Stdio::null())
+    }
+
+    /// As [`spawn`](Self::spawn), with something on standard input.
+    ///
+    /// # Panics
+    /// As that.
+    pub fn spawn_with(name: &str, mut command: Command, input: Stdio) -> Self {
+        command.stdin(input).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("the program can be started");
         let id = child.id();
         let raw = i32::try_from(id).ok().and_then(Pid::from_raw).expect("a process has an id");

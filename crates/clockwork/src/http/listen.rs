@@ -1,4 +1,4 @@
-//! Where a server listens: a TCP port or a unix socket.
+//! Where a server listens: a TCP port, a unix socket, or what somebody else has opened for it.
 //!
 //! Surprising: a unix socket is bound beside its place and moved there with its mode set, so it
 //! is never open to more users than it should be and replaces a stale one in one step.
@@ -6,6 +6,7 @@
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::AsFd;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -25,6 +26,16 @@ pub enum Listen {
     Tcp(String),
     /// An absolute path.
     Unix(PathBuf),
+}
+
+/// A socket that whoever starts the process has opened for it, as systemd does for a service with
+/// a socket unit. It stays when the server goes: its file is its maker's.
+#[derive(Debug)]
+pub enum Given {
+    /// A TCP socket.
+    Tcp(std::net::TcpListener),
+    /// A unix stream socket.
+    Unix(std::os::unix::net::UnixListener),
 }
 
 /// Why a server cannot listen. Trying again helps only where the cause says so.
@@ -52,6 +63,13 @@ pub enum HttpError {
         path: PathBuf,
         /// What is there.
         what: &'static str,
+    },
+    /// A given socket does not listen.
+    #[error("listen on a given socket")]
+    Given {
+        /// Why.
+        #[source]
+        source: io::Error,
     },
 }
 
@@ -94,7 +112,8 @@ impl fmt::Display for Listen {
 #[derive(Debug)]
 pub(super) enum Listener {
     Tcp(TcpListener),
-    Unix(UnixListener, SocketFile),
+    /// With the file that goes when it goes; a given socket has none of ours.
+    Unix(UnixListener, Option<SocketFile>),
 }
 
 /// A client's connection.
@@ -118,11 +137,24 @@ impl Listener {
             Listen::Unix(path) => {
                 refuse_occupied(path).await?;
                 let bound = bind_unix(path);
-                bound.map(|(listener, file)| Self::Unix(listener, file)).map_err(|source| {
+                bound.map(|(listener, file)| Self::Unix(listener, Some(file))).map_err(|source| {
                     HttpError::Bind { address: path.display().to_string(), source }
                 })
             }
         }
+    }
+
+    pub(super) fn adopt(given: Given) -> Result<Self, HttpError> {
+        let adopted = match given {
+            Given::Tcp(listener) => refuse_deaf(&listener)
+                .and_then(|()| listener.set_nonblocking(true))
+                .and_then(|()| TcpListener::from_std(listener).map(Self::Tcp)),
+            Given::Unix(listener) => refuse_deaf(&listener)
+                .and_then(|()| listener.set_nonblocking(true))
+                .and_then(|()| UnixListener::from_std(listener))
+                .map(|listener| Self::Unix(listener, None)),
+        };
+        adopted.map_err(|source| HttpError::Given { source })
     }
 
     /// The address as a client would write it; the port that was taken, where 0 was asked for.
@@ -131,7 +163,12 @@ impl Listener {
             Self::Tcp(listener) => listener
                 .local_addr()
                 .map_or_else(|_| "an unknown address".to_owned(), |address| address.to_string()),
-            Self::Unix(_, file) => file.path.display().to_string(),
+            Self::Unix(_, Some(file)) => file.path.display().to_string(),
+            Self::Unix(listener, None) => {
+                let address = listener.local_addr().ok();
+                let path = address.as_ref().and_then(|address| address.as_pathname());
+                path.map_or_else(|| "a given socket".to_owned(), |path| path.display().to_string())
+            }
         }
     }
 
@@ -150,6 +187,14 @@ impl Listener {
             }
         }
     }
+}
+
+/// Passes when the socket listens; one that does not would never have a client, only errors.
+fn refuse_deaf(socket: &impl AsFd) -> io::Result<()> {
+    if rustix::net::sockopt::socket_acceptconn(socket)? {
+        return Ok(());
+    }
+    Err(io::Error::new(io::ErrorKind::InvalidInput, "it does not listen"))
 }
 
 /// Every address of the machine; both families through one socket where the kernel has IPv6.

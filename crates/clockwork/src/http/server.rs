@@ -20,7 +20,7 @@ use tracing::{debug, error, warn};
 
 use super::answer::{Request, Response, text};
 use super::limit::Limits;
-use super::listen::{Connection, HttpError, Listen, Listener, Peer};
+use super::listen::{Connection, Given, HttpError, Listen, Listener, Peer};
 use super::patience::Patience;
 use super::tls::Tls;
 use crate::Shutdown;
@@ -44,6 +44,15 @@ impl Server {
     /// [`HttpError`] when the address cannot be had.
     pub async fn bind(listen: &Listen, limits: Limits) -> Result<Self, HttpError> {
         Ok(Self { listener: Listener::bind(listen).await?, limits, tls: Tls::default() })
+    }
+
+    /// Takes a socket that listens already, and leaves its file where it is at the end. Must be
+    /// called within a runtime, which it is registered with.
+    ///
+    /// # Errors
+    /// [`HttpError::Given`] when the socket does not listen.
+    pub fn adopt(given: Given, limits: Limits) -> Result<Self, HttpError> {
+        Ok(Self { listener: Listener::adopt(given)?, limits, tls: Tls::default() })
     }
 
     /// Speaks TLS with those clients for which it is chosen. A handshake may take as long as a

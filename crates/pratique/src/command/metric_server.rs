@@ -4,7 +4,10 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use clap::{Args, ValueEnum};
+use listenfd::ListenFd;
+use pratique_clockwork::http::Given;
 use pratique_clockwork::{Clock, Shutdown};
 use pratique_metrics::{Config, MetricServer, Mode, Timestamps};
 use tokio::signal::unix::{SignalKind, signal};
@@ -36,13 +39,14 @@ const SWITCHES: [&str; 2] = ["allow-profiling", "allow-unknown-root"];
 /// codes: 0 stopped by a signal; 2 wrong usage; 128 the root folder or the address cannot be had.
 #[derive(Debug, Args)]
 pub(crate) struct MetricServerArguments {
-    /// runsc's root folder; may be given several times. Default: /var/run/runsc for root, else
-    /// $XDG_RUNTIME_DIR/runsc.
+    /// runsc's root folder; may be given several times. Default: $XDG_RUNTIME_DIR/runsc, or
+    /// /var/run/runsc where that variable is not set.
     #[arg(long = "root", value_name = "DIR")]
     roots: Vec<PathBuf>,
 
     /// Where to serve: host:port, :port or the absolute path of a unix socket; %RUNTIME_ROOT%
     /// stands for the root folder. Sandboxes started with the same --metric-server are served.
+    /// A socket given by systemd (LISTEN_FDS) is served in its place.
     #[arg(long = "metric-server", value_name = "ADDR", required = true)]
     address: String,
 
@@ -58,7 +62,8 @@ pub(crate) struct MetricServerArguments {
     #[arg(long, value_name = "FILE")]
     pid_file: Option<PathBuf>,
 
-    /// Taken for runsc's sake: the profiling routes answer that this server cannot.
+    /// Let everybody who may scrape take a profile of this server, at
+    /// /runsc-metrics/profile-cpu?seconds=N; for development only.
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     allow_profiling: Option<bool>,
 
@@ -103,6 +108,9 @@ enum KeepDrop {
 /// Serves until a signal comes.
 pub(crate) fn run(arguments: &MetricServerArguments) -> Result<Exit, Failure> {
     let config = config(arguments);
+    // Takes variables out of the environment, so it comes before there are threads.
+    let given = given_socket(&mut ListenFd::from_env())
+        .map_err(|error| Failure::new(Exit::Fatal, error))?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -110,7 +118,7 @@ pub(crate) fn run(arguments: &MetricServerArguments) -> Result<Exit, Failure> {
     runtime.block_on(async {
         let shutdown = Shutdown::new();
         stop_at_signals(&shutdown).map_err(|error| Failure::new(Exit::Failed, error))?;
-        let server = MetricServer::start(config, Clock::system())
+        let server = MetricServer::start(config, given, Clock::system())
             .await
             .map_err(|error| Failure::new(Exit::Fatal, error))?;
         server.run(shutdown).await;
@@ -143,6 +151,21 @@ fn config(arguments: &MetricServerArguments) -> Config {
         sandbox_timeout: arguments.sandbox_timeout,
         min_interval: arguments.min_interval,
     }
+}
+
+/// The socket that systemd, or who else starts us as it does (`LISTEN_FDS`, `LISTEN_PID`), has
+/// opened for us, if any; more than one is an error, because which to serve cannot be told.
+fn given_socket(listening: &mut ListenFd) -> anyhow::Result<Option<Given>> {
+    match listening.len() {
+        0 => return Ok(None),
+        1 => {}
+        count => anyhow::bail!("{count} sockets were given by LISTEN_FDS; one can be served"),
+    }
+    if let Ok(Some(socket)) = listening.take_unix_listener(0) {
+        return Ok(Some(Given::Unix(socket)));
+    }
+    let socket = listening.take_tcp_listener(0).context("the socket given by LISTEN_FDS")?;
+    Ok(socket.map(Given::Tcp))
 }
 
 /// Reads a file's mode as chmod(1) takes it.

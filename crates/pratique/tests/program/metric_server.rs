@@ -4,9 +4,11 @@
 //! with real state files and sockets are this very process; the server is the built program.
 
 mod access;
+mod activation;
 mod bound;
 mod command_line;
 mod hostile;
+mod page;
 mod restored;
 mod routes;
 mod runsc;

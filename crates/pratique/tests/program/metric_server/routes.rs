@@ -5,7 +5,7 @@ use std::io::Read as _;
 use pratique_testkit::process::{eventually, metric};
 use pratique_testkit::sandbox::{Conduct, IDLE_POINTS, SandboxFarm};
 
-use super::{DEADLINE, Served, value};
+use super::{Answer, DEADLINE, Served, value};
 
 const ADDRESS: &str = "%RUNTIME_ROOT%/metrics.sock";
 
@@ -168,6 +168,60 @@ fn other_routes_answer_as_runscs_server() {
 
 #[test]
 fn profiling_exists_only_when_allowed() {
-    let served = Served::start(&["--allow-profiling"]);
-    assert_eq!(served.get("/runsc-metrics/profile-heap").status, 501);
+    for flags in [&[] as &[&str], &["--allow-profiling=false"]] {
+        let served = Served::start(flags);
+        for path in ["/runsc-metrics/profile-cpu", "/runsc-metrics/profile-heap"] {
+            assert_eq!(served.get(path).status, 404, "{path}");
+        }
+    }
+    let served = Served::start(&["-allow-profiling"]);
+    let heap = served.get("/runsc-metrics/profile-heap");
+    let message = "this server keeps no profile of its heap\n";
+    assert_eq!((heap.status, heap.text().as_str()), (501, message));
+    let put = served.ask("PUT /runsc-metrics/profile-cpu HTTP/1.1\r\n");
+    assert_eq!((put.status, put.header("allow")), (405, Some("GET, HEAD")));
+}
+
+/// Takes a profile, once those that are too short to be one are out of the way.
+fn take_profile(served: &Served, seconds: u32) -> Answer {
+    loop {
+        let answer = served.get(&format!("/runsc-metrics/profile-cpu?seconds={seconds}"));
+        if answer.status != 409 {
+            return answer;
+        }
+    }
+}
+
+#[test]
+fn one_profile_at_a_time_shows_where_the_time_goes() {
+    let served = Served::start(&["--allow-profiling", "--min-interval=0"]);
+    let _farm = farm(&served, &[("busy", Conduct::Busy)]);
+    let profile = std::thread::scope(|scope| {
+        let profile = scope.spawn(|| take_profile(&served, 3));
+        let other = || served.get("/runsc-metrics/profile-cpu?seconds=0");
+        eventually("the other one is refused", DEADLINE, || {
+            let other = other();
+            other.status == 409 && other.text() == "another profile is being taken\n"
+        });
+        while !profile.is_finished() {
+            served.metrics();
+        }
+        profile.join().expect("an answer")
+    });
+    assert_eq!(profile.status, 200);
+    assert_eq!(profile.header("content-type"), Some("application/octet-stream"));
+    let mut bytes = Vec::new();
+    flate2::read::GzDecoder::new(&*profile.body).read_to_end(&mut bytes).expect("gzip");
+    let text = String::from_utf8_lossy(&bytes);
+    assert!(text.contains("nanoseconds") && text.contains("pratique_metrics::"), "{text}");
+    super::witness::check_profile(&profile.body);
+    // Nobody waits for a profile when the server stops.
+    std::thread::scope(|scope| {
+        let profile = scope.spawn(|| take_profile(&served, 50));
+        eventually("it is being taken", DEADLINE, || {
+            served.get("/runsc-metrics/profile-cpu?seconds=0").status == 409
+        });
+        assert_eq!(served.process.terminate(DEADLINE / 2).code(), Some(0));
+        assert_eq!(profile.join().expect("an answer").status, 200);
+    });
 }

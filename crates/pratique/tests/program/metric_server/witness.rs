@@ -37,6 +37,14 @@ fn witness() -> Option<PathBuf> {
     None
 }
 
+/// Go's own reader of profiles accepts a profile, if the witness is there.
+#[track_caller]
+pub(super) fn check_profile(profile: &[u8]) {
+    let Some(witness) = witness() else { return };
+    let (samples, functions) = judge(&witness, "profile", profile).expect("a profile");
+    assert!(samples > 0 && functions > 10, "{samples} samples, {functions} functions");
+}
+
 /// Has a body judged; gives how many families and series were found, or what is wrong.
 fn judge(witness: &Path, format: &str, body: &[u8]) -> Result<(usize, usize), String> {
     let mut child = Command::new(witness)
