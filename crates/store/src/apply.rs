@@ -22,7 +22,7 @@ use crate::session::{Session, values};
 use crate::stage::{Entry, Staging, pieces_at};
 use crate::term::TermReader;
 use crate::write::AdvisoryWriter;
-use crate::{Database, StoreError, facts, part};
+use crate::{Database, StoreError, facts, part, unused_term};
 
 /// By which share of its entries a part may shrink before the feed is taken for broken, in percent;
 /// from the design (updater, *Parse and apply*).
@@ -124,6 +124,7 @@ impl Database {
         let session = &*self.session;
         let number = part::ensure(session, staging.part())?;
         part::lock(session, number)?;
+        unused_term::share(session)?;
         let before = part::state(session, staging.part())?;
         let before = before.ok_or_else(|| StoreError::damaged("a part that was just added"))?;
         let generation = before.generation;

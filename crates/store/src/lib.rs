@@ -53,6 +53,7 @@ mod sweep;
 mod term;
 mod transfer;
 mod turn;
+mod unused_term;
 mod write;
 
 pub use apply::{Applied, CommitOptions};

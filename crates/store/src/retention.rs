@@ -30,6 +30,8 @@ pub struct Retired {
     pub orphans: u64,
     /// Such parts.
     pub parts: u64,
+    /// Shared texts that nothing used.
+    pub terms: u64,
 }
 
 const DOING: &str = "removing old rows";
@@ -41,9 +43,15 @@ impl Retired {
     }
 
     /// The counts with the names that metrics have for them.
-    pub fn counts(&self) -> [(&'static str, u64); 4] {
-        let Self { changes, tombstones, orphans, parts } = *self;
-        [("changes", changes), ("tombstones", tombstones), ("orphans", orphans), ("parts", parts)]
+    pub fn counts(&self) -> [(&'static str, u64); 5] {
+        let Self { changes, tombstones, orphans, parts, terms } = *self;
+        [
+            ("changes", changes),
+            ("tombstones", tombstones),
+            ("orphans", orphans),
+            ("parts", parts),
+            ("terms", terms),
+        ]
     }
 }
 
@@ -51,7 +59,8 @@ impl Database {
     /// Removes one slice of what is due at `now`; call it again until nothing is removed.
     /// `sources` are those that there are. Of others, a part that was not tried for
     /// [`CHANGES_KEPT`] is emptied as if its feed had withdrawn everything, at once, so that the
-    /// matcher takes its findings back; the part itself goes with its last change.
+    /// matcher takes its findings back; the part itself goes with its last change. Texts that
+    /// nothing uses are looked for once a day, and all go in one call, slice by slice.
     ///
     /// # Errors
     /// [`StoreError::LeaseLost`], [`StoreError::ReadOnly`], [`StoreError::Locked`],
@@ -79,7 +88,11 @@ impl Database {
             let count = self.remove(fence, sql, &tombstones)?;
             return Ok(Retired { tombstones: count, ..Retired::default() });
         }
-        self.retire_orphan(now, before, sources, fence)
+        let orphan = self.retire_orphan(now, before, sources, fence)?;
+        if !orphan.is_empty() {
+            return Ok(orphan);
+        }
+        Ok(Retired { terms: self.retire_terms(now)?, ..Retired::default() })
     }
 
     /// Changes of before that time that the matcher has read, or that nothing can be matched with.

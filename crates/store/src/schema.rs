@@ -9,7 +9,7 @@ use std::path::Path;
 
 use sha2::{Digest as _, Sha256};
 
-use crate::session::{Mode, Session, values};
+use crate::session::{Mode, Row, Session, values};
 use crate::{StoreError, roll};
 
 /// Marks a SQLite file as ours: `prtq` as four ASCII bytes.
@@ -91,16 +91,19 @@ fn is_ours(session: &dyn Session, path: &Path) -> Result<bool, StoreError> {
     let foreign = || StoreError::Foreign { path: path.to_owned() };
     let count = |sql: &str| session.one(doing, sql, &[], |row| row.integer(0));
     let Some(connection) = session.sqlite() else {
-        let ours = "SELECT count(*) FROM pg_catalog.pg_attribute \
-                    WHERE attrelid = to_regclass('migration') \
-                    AND attname IN ('version', 'checksum', 'min_compatible')";
-        if count(ours)? == 3 {
-            return Ok(true);
-        }
-        let others = "SELECT count(*) FROM pg_catalog.pg_class \
-                      WHERE relnamespace = current_schema()::regnamespace \
-                      AND relkind IN ('r', 'p')";
-        return if count(others)? == 0 { Ok(false) } else { Err(foreign()) };
+        // One question, as somebody else may be making the tables between two.
+        let sql = "SELECT (SELECT count(*) FROM pg_catalog.pg_attribute \
+                   WHERE attrelid = to_regclass('migration') \
+                   AND attname IN ('version', 'checksum', 'min_compatible')), \
+                   (SELECT count(*) FROM pg_catalog.pg_class \
+                   WHERE relnamespace = current_schema()::regnamespace \
+                   AND relkind IN ('r', 'p'))";
+        let counts = |row: &Row<'_>| Ok((row.integer(0)?, row.integer(1)?));
+        return match session.one(doing, sql, &[], counts)? {
+            (3, _) => Ok(true),
+            (_, 0) => Ok(false),
+            _ => Err(foreign()),
+        };
     };
     let application: i64 = connection
         .query_row("PRAGMA application_id", [], |row| row.get(0))

@@ -3,7 +3,7 @@
 use pratique_model::{Advisory, Note, PartId};
 
 use super::registering::{deb, register};
-use super::sample::{advisory, at, commit, looked_up, options, part};
+use super::sample::{advisory, at, commit, commit_facts, looked_up, nvd, options, part, rich};
 use super::{Case, list};
 use crate::{Cursor, Database, Impact, Retired, Staging};
 
@@ -13,6 +13,7 @@ pub(super) const CASES: &[Case] = list![
     a_trace_stays_as_long_as_a_change_speaks_of_it,
     a_part_without_a_source_is_emptied_first_and_then_removed,
     a_slice_is_bounded,
+    texts_go_when_nothing_uses_them,
     additions_leave_everything_else,
     additions_that_say_nothing_new_move_the_fingerprint_only,
 ];
@@ -114,6 +115,36 @@ fn a_slice_is_bounded(database: &mut Database) {
         counts.push((slice.changes, slice.tombstones));
     }
     assert_eq!(counts, [(5_000, 0), (1_002, 0), (0, 5_000), (0, 1_000)]);
+}
+
+fn texts_go_when_nothing_uses_them(database: &mut Database) {
+    let count = |database: &Database| {
+        let sql = "SELECT count(*) FROM term";
+        database.session.one("counting", sql, &[], |row| row.count(0)).expect("a count")
+    };
+    let mut noted = advisory("CVE-2024-0001", "a", None);
+    noted.affected[0].remark = Some("no-dsa".to_owned());
+    commit(database, &part(), 1, &[rich(), noted.clone()]).expect("a commit");
+    let scores = PartId::new("nvd", "2024");
+    let vector = "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:N/I:N/A:H";
+    commit_facts(database, &scores, 1, &[nvd("CVE-2024-0001", &[vector])]);
+    for _ in 0..2 {
+        // The first makes the lock, which commits of PostgreSQL must have shared.
+        let retired = database.retire(at(2), &SOURCES, None).expect("all texts are used");
+        assert!(retired.is_empty(), "{retired:?}");
+    }
+    let all = count(database);
+    noted.affected[0].remark = None;
+    commit(database, &part(), 3, &[rich(), noted.clone()]).expect("a commit");
+    assert_eq!(database.retire(at(4), &SOURCES, None).expect("a slice"), Retired::default());
+    let retired = database.retire(at(48), &SOURCES, None).expect("a slice");
+    assert_eq!(retired, Retired { terms: 1, ..Retired::default() }, "a day later");
+    assert_eq!(count(database), all - 1);
+    let retired = database.retire(at(96), &SOURCES, None).expect("a slice");
+    assert!(retired.is_empty(), "nothing was committed since: {retired:?}");
+    noted.affected[0].remark = Some("no-dsa".to_owned());
+    commit(database, &part(), 97, &[rich(), noted]).expect("a commit");
+    assert_eq!(count(database), all, "a text that was removed is written again");
 }
 
 fn additions_leave_everything_else(database: &mut Database) {
