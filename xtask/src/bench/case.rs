@@ -23,7 +23,7 @@ pub(super) fn measure_case(name: &str, root: &Path, folder: &Path) -> Result<Str
         "short" => short(&programs, folder),
         "database" => database(&programs, folder),
         "update" => update(&programs, "tracker", &["sqlite", "postgres"]),
-        "large" => update(&programs, "large", &["sqlite"]),
+        "large" => update(&programs, "large", &["sqlite", "postgres"]),
         "matching" => matching(&programs, folder),
         _ => sandboxes(&programs),
     }
