@@ -5,6 +5,7 @@
 //! own structs beside the edge where they are read or written).
 
 mod advisory;
+mod container;
 mod cvss;
 mod digest;
 mod distro;
@@ -12,6 +13,8 @@ mod ecosystem;
 mod enrichment;
 mod finding;
 mod index_report;
+mod node_image;
+mod notice;
 mod package;
 mod platform;
 mod purl;
@@ -22,6 +25,7 @@ mod status;
 mod vulnerability;
 
 pub use advisory::{Advisory, Affected, NameKind, Range};
+pub use container::{Container, ContainerKind, ContainerState, ExitReason, Isolation, Pod};
 pub use cvss::{Cvss, CvssError, CvssVersion};
 pub use digest::{DiffId, Digest, DigestError};
 pub use distro::Distro;
@@ -32,6 +36,8 @@ pub use finding::{
     Suppression, Unassessed,
 };
 pub use index_report::{IndexReport, Partial, Target};
+pub use node_image::NodeImage;
+pub use notice::{Notice, NoticeKind, NoticeSource, NumberedNotice};
 pub use package::{Package, SourcePackage};
 pub use platform::{Platform, PlatformError};
 pub use purl::{Purl, PurlError};

@@ -26,6 +26,7 @@ const MIGRATIONS: &[Migration] = &[
         ..Migration::new(4, include_str!("../migrations/0004_roll.sql"))
     },
     Migration::new(5, include_str!("../migrations/0005_hashes.sql")),
+    Migration::new(5, include_str!("../migrations/0006_runtime.sql")),
 ];
 
 /// The oldest schema that can be read without bringing it forward: the one with the images, which

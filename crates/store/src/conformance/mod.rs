@@ -12,6 +12,7 @@ mod fencing;
 mod guarding;
 mod leasing;
 pub(crate) mod matching;
+mod noticing;
 mod random;
 mod registering;
 mod retiring;
@@ -57,6 +58,7 @@ fn cases() -> impl Iterator<Item = &'static Case> {
         .chain(leasing::CASES)
         .chain(registering::CASES)
         .chain(matching::CASES)
+        .chain(noticing::CASES)
         .chain(random::CASES)
         .chain(retiring::CASES)
         .chain(writing::CASES)
