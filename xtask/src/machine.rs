@@ -19,11 +19,17 @@ const PACKAGES: &[(&str, &str)] = &[
     ("binutils", "readelf"),
     ("postgresql", "initdb"),
     ("prometheus", "promtool"),
+    ("containerd", "containerd"),
+    ("runc", "runc"),
+    ("busybox-static", "busybox"),
 ];
 
 /// Components whose absence is a failure once [`install`] has run, as `PRATIQUE_REQUIRE` names
 /// them.
-pub(crate) const REQUIRED: &str = "postgres,promtool,witness";
+pub(crate) const REQUIRED: &str = "postgres,promtool,witness,containerd";
+
+/// The containerd that is built beside Debian's.
+const CONTAINERD_VERSION: &str = "v2.2.1";
 
 /// Where Debian keeps the programs of PostgreSQL, in a folder for each version.
 const POSTGRESQL: &str = "/usr/lib/postgresql";
@@ -97,6 +103,23 @@ pub(crate) fn witness(root: &Path) -> Tally {
     build.args(["build", "-trimpath", "-o"]).arg(program).arg(".");
     build.env("CGO_ENABLED", "0").env("GOFLAGS", "-mod=readonly -buildvcs=false");
     step::check("build the witness", &mut build)
+}
+
+/// Builds containerd 2.x with its shim and `ctr` into the component cache: Debian has 1.6, and the
+/// client must fit both. Without Go its tests are skipped. Once, about ten minutes on two cores.
+pub(crate) fn second_containerd() -> Tally {
+    let folder = component_cache().join("containerd-2/bin");
+    let programs = ["containerd", "containerd-shim-runc-v2", "ctr"];
+    let is_built = programs.iter().all(|program| folder.join(program).exists());
+    if is_built || !is_in_path("go") {
+        return Tally::default();
+    }
+    let mut install = Command::new("go");
+    install.arg("install").args(programs.map(|program| {
+        format!("github.com/containerd/containerd/v2/cmd/{program}@{CONTAINERD_VERSION}")
+    }));
+    install.env("CGO_ENABLED", "0").env("GOFLAGS", "-mod=mod").env("GOBIN", &folder);
+    step::check("build containerd 2.x", &mut install)
 }
 
 /// Where real components are kept between runs: `$XDG_CACHE_HOME/pratique-components`.

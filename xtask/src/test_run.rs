@@ -20,6 +20,7 @@ pub(crate) fn run(root: &Path, flags: &[&str]) -> Result<(), String> {
         tally.add(machine::install());
         tally.add(machine::runsc());
         tally.add(machine::witness(root));
+        tally.add(machine::second_containerd());
     }
     tally.add(formatting(root));
     tally.add(lints(root));

@@ -68,7 +68,8 @@ impl Client {
         let start = i64::try_from(offset).unwrap_or(i64::MAX);
         let message = wire::ReadContentRequest { digest: digest.to_owned(), offset: start };
         let stream = asking().stream(message).await?;
-        Ok(ContentStream { call: asking().call(), timeout: self.timeout(), offset, stream })
+        // containerd counts from where the reading began.
+        Ok(ContentStream { call: asking().call(), timeout: self.timeout(), offset: 0, stream })
     }
 }
 

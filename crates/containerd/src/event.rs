@@ -56,7 +56,8 @@ pub enum Event {
         exit_status: u32,
         exited_at: Option<Timestamp>,
     },
-    /// A task (`id` empty or the container's) or an exec of it was deleted.
+    /// A task (`id` empty or the container's) or an exec of it was deleted. Not to be relied on:
+    /// with containerd 2.2 the shim ends before it has told it.
     TaskDelete {
         container_id: String,
         id: String,

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use prost::Message;
+use tonic::Code;
 
 use crate::client::Client;
 use crate::connection::{Asking, Method};
@@ -146,8 +147,8 @@ impl Client {
     /// [`Error::NotFound`] when there is none, [`Error::FailedPrecondition`] when it still runs;
     /// see [`Client`].
     pub async fn delete_task(&self, namespace: &str, id: &str) -> Result<DeletedTask, Error> {
-        let answer: wire::DeleteResponse =
-            self.ask(DELETE, namespace, id).unary(wire::ById { id: id.to_owned() }).await?;
+        let answer = self.ask(DELETE, namespace, id).unary(wire::ById { id: id.to_owned() }).await;
+        let answer: wire::DeleteResponse = answer.map_err(still_running)?;
         let exit = Exit { code: answer.exit_status, at: timestamp(answer.exited_at) };
         Ok(DeletedTask { id: answer.id, pid: answer.pid, exit })
     }
@@ -168,6 +169,19 @@ impl Client {
             Some(data) => Ok(read_oom_kills(&data)),
             None => Err(Error::NotFound { call: self.ask(METRICS, namespace, id).call() }),
         }
+    }
+}
+
+/// A shim says without a code of its own that a task still runs (runc's `initState`, unchanged
+/// from containerd 1.6 to 2.x).
+fn still_running(error: Error) -> Error {
+    match error {
+        Error::Other { call, code: Code::Unknown, message }
+            if message.contains("cannot delete a running process") =>
+        {
+            Error::FailedPrecondition { call, message }
+        }
+        error => error,
     }
 }
 

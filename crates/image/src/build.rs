@@ -43,6 +43,7 @@ pub struct ImageBuilder {
     platform: Platform,
     layers: Vec<BuiltLayer>,
     annotations: BTreeMap<String, String>,
+    command: Vec<String>,
     has_platform_in_index: bool,
 }
 
@@ -79,6 +80,7 @@ impl ImageBuilder {
             platform,
             layers: Vec::new(),
             annotations: BTreeMap::new(),
+            command: Vec::new(),
             has_platform_in_index: true,
         }
     }
@@ -117,12 +119,23 @@ impl ImageBuilder {
         self
     }
 
+    /// What a container made of it runs when nothing else is said.
+    #[must_use]
+    pub fn command(mut self, words: &[&str]) -> Self {
+        self.command = words.iter().map(|&word| word.to_owned()).collect();
+        self
+    }
+
     fn config(&self) -> Vec<u8> {
         let diff_ids: Vec<String> =
             self.layers.iter().map(|layer| layer.plain.to_string()).collect();
         let mut config = platform_json(&self.platform);
         if let Value::Object(fields) = &mut config {
-            fields.insert("config".to_owned(), json!({}));
+            let config = match &*self.command {
+                [] => json!({}),
+                words => json!({"Cmd": words}),
+            };
+            fields.insert("config".to_owned(), config);
             fields.insert("rootfs".to_owned(), json!({"type": "layers", "diff_ids": diff_ids}));
         }
         config.to_string().into_bytes()

@@ -24,3 +24,9 @@ pub fn absent(name: &str, reason: &str) {
     assert!(!is_required, "{name} is required by PRATIQUE_REQUIRE: {reason}");
     eprintln!("SKIPPED: {name}: {reason}");
 }
+
+/// Whether a program is in one of the folders of `PATH`.
+pub fn is_in_path(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
+}

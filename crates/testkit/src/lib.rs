@@ -1,6 +1,7 @@
 //! What tests of several crates need and no crate ships.
 
 pub mod component;
+pub mod containerd;
 pub mod feed;
 mod feed_server;
 pub mod image;
