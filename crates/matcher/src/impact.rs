@@ -204,17 +204,22 @@ impl Round<'_> {
         Ok(())
     }
 
-    /// What differs in the packages that changes are about.
+    /// What differs in the packages that changes are about. A package that was never looked at
+    /// waits for its turn, in which nothing is told; what has come since it is held is news all
+    /// the same.
     fn differences(&mut self, keys: &[ChangedKey]) -> Result<Vec<Difference>, StoreError> {
+        let came = came(keys);
         let mut differences = Vec::new();
         let mut seen = BTreeSet::new();
         for ((ecosystem, release), names) in names(keys) {
             let names: Vec<&str> = names.into_iter().collect();
             for release in coverage::concerned(release) {
                 for names in names.chunks(NAMES_AT_ONCE) {
-                    let named = self.packages(ecosystem, release.as_ref(), names)?;
-                    let packages = self.heard(named, &mut seen)?;
-                    differences.extend(self.compare(packages)?);
+                    let mut named = self.packages(ecosystem, release.as_ref(), names)?;
+                    named.retain(|package| seen.insert(package.key));
+                    let (waiting, known) = self.split(named)?;
+                    differences.extend(self.compare(known)?);
+                    differences.extend(self.news(waiting, &came)?);
                 }
             }
         }
@@ -285,18 +290,34 @@ impl Round<'_> {
         Ok(())
     }
 
-    /// Those packages that are looked at now and were not before in this step: packages that were
-    /// never looked at wait for their turn, in which nothing is told.
-    fn heard(
+    /// Packages that were never looked at, and the others.
+    fn split(
         &self,
-        mut packages: Vec<StoredPackage>,
-        seen: &mut BTreeSet<PackageKey>,
-    ) -> Result<Vec<StoredPackage>, StoreError> {
-        packages.retain(|package| seen.insert(package.key));
+        packages: Vec<StoredPackage>,
+    ) -> Result<(Vec<StoredPackage>, Vec<StoredPackage>), StoreError> {
         let keys: Vec<PackageKey> = packages.iter().map(|package| package.key).collect();
         let pending = self.database.pending_among(&keys)?;
-        packages.retain(|package| pending.binary_search(&package.key).is_err());
-        Ok(packages)
+        let is_pending = |package: &StoredPackage| pending.binary_search(&package.key).is_ok();
+        Ok(packages.into_iter().partition(is_pending))
+    }
+
+    /// What is news of packages that were never looked at: vulnerabilities that came after an image
+    /// with them was registered, and what became of those. The packages go on waiting.
+    fn news(
+        &mut self,
+        waiting: Vec<StoredPackage>,
+        came: &BTreeMap<&str, Vec<&ChangedKey>>,
+    ) -> Result<Vec<Difference>, StoreError> {
+        let keys: Vec<PackageKey> = waiting.iter().map(|package| package.key).collect();
+        let since: BTreeMap<_, _> = self.database.held_since(&keys)?.into_iter().collect();
+        let mut differences = self.compare(waiting)?;
+        let is_news = |difference: &Difference| {
+            let Some(since) = since.get(&difference.package.key) else { return false };
+            let came = came.get(&*difference.vulnerability).into_iter().flatten();
+            came.into_iter().any(|key| key.at > *since && speaks_of(key, &difference.package))
+        };
+        differences.retain(|difference| difference.old.is_some() || is_news(difference));
+        Ok(differences)
     }
 
     fn compare(&mut self, mut packages: Vec<StoredPackage>) -> Result<Vec<Difference>, StoreError> {
@@ -326,6 +347,27 @@ impl Round<'_> {
         self.progress.written_count = self.impact.findings.len() as u64;
         self.progress.removed_count = self.impact.removals.len() as u64;
     }
+}
+
+/// The vulnerabilities that are new by these changes, with the changes that say so.
+fn came(keys: &[ChangedKey]) -> BTreeMap<&str, Vec<&ChangedKey>> {
+    let mut came: BTreeMap<&str, Vec<&ChangedKey>> = BTreeMap::new();
+    for key in keys.iter().filter(|key| key.kind == ChangeKind::New) {
+        let own = key.advisory.as_ref().filter(|_| key.vulnerabilities.is_empty());
+        for id in key.vulnerabilities.iter().chain(own) {
+            came.entry(id).or_default().push(key);
+        }
+    }
+    came
+}
+
+/// Whether a change is about a package, by its own name or its source's.
+fn speaks_of(key: &ChangedKey, package: &StoredPackage) -> bool {
+    let package = &package.package;
+    let (own, source) = (package.lookup_name(), package.source_name());
+    key.packages.iter().any(|(ecosystem, _, name)| {
+        *ecosystem == package.ecosystem && (*name == own || *name == source)
+    })
 }
 
 /// The packages that changes are about, by where their names mean something. A fact about a CVE

@@ -1,12 +1,14 @@
 //! What the matcher asks when it has not read something before: parts that were loaded for the
 //! first time, and packages that it has never looked at.
 
+use jiff::Timestamp;
+
 use pratique_model::{Ecosystem, PartId, Release};
 
 use crate::change::ChangeKind;
 use crate::package::{self, COLUMNS, PackageKey, StoredPackage};
 use crate::session::values;
-use crate::{Database, StoreError, part};
+use crate::{Database, StoreError, encoding, part};
 
 const READING: &str = "reading what to catch up with";
 
@@ -39,9 +41,7 @@ impl Database {
             "SELECT ecosystem, \"release\" FROM coverage JOIN scope ON scope.id = coverage.scope \
              WHERE part = ?1 ORDER BY ecosystem, \"release\"",
             values![number],
-            |row| {
-                Ok((crate::encoding::ecosystem(row.text(0)?)?, package::release_of(row.text(1)?)))
-            },
+            |row| Ok((encoding::ecosystem(row.text(0)?)?, package::release_of(row.text(1)?))),
         )
     }
 
@@ -77,5 +77,24 @@ impl Database {
         let ids = package::numbers(packages);
         let sql = "SELECT package FROM pending WHERE package IN LIST(?1) ORDER BY package";
         self.session.all(READING, sql, values![&*ids], |row| row.integer(0).map(PackageKey))
+    }
+
+    /// Since when some watched image has held each of the packages: the earliest registration of
+    /// those that hold it now. Packages that none holds are left out.
+    ///
+    /// # Errors
+    /// [`StoreError::Statement`], [`StoreError::Damaged`].
+    pub fn held_since(
+        &self,
+        packages: &[PackageKey],
+    ) -> Result<Vec<(PackageKey, Timestamp)>, StoreError> {
+        let ids = package::numbers(packages);
+        let sql = "SELECT package_in_set.package, min(image.registered_at) FROM package_in_set \
+                   JOIN image ON image.package_set = package_in_set.package_set \
+                   WHERE package_in_set.package IN LIST(?1) \
+                   GROUP BY package_in_set.package ORDER BY package_in_set.package";
+        self.session.all(READING, sql, values![&*ids], |row| {
+            Ok((PackageKey(row.integer(0)?), encoding::timestamp(row.integer(1)?)?))
+        })
     }
 }

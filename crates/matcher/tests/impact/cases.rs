@@ -1,5 +1,6 @@
 //! One rule each.
 
+use jiff::SignedDuration;
 use pratique_matcher::{StepLimits, step};
 use pratique_model::{Affected, Ecosystem, Enrichment, NameKind, NvdScore, Severity, Status};
 use pratique_store::{ChangeKind, StoreError};
@@ -236,6 +237,48 @@ fn a_new_image_is_never_told() {
     let mut world = bookworm(&[cve("CVE-2024-0001", "openssl", "2.0")]);
     world.register(2, Some("debian:12"), &[deb("openssl", "openssl", "1.5")]);
     assert_eq!(lines(&mut world), [""; 0]);
+}
+
+/// Goal: between an image's registration and the matcher's first look at it, nothing is lost.
+#[test]
+fn what_comes_while_a_package_waits_for_its_first_look_is_told() {
+    let old = [cve("CVE-2024-0001", "zlib", "2.0"), cve("CVE-2024-0002", "curl", "2.0")];
+    let all = [old[0].clone(), old[1].clone(), cve("CVE-2024-0003", "curl", "2.0")];
+    let mut world = bookworm(&old);
+    world.register(2, Some("debian:12"), &[deb("curl", "curl", "1.0")]);
+    world.publish("debian", &all);
+    assert_eq!(lines(&mut world), ["new CVE-2024-0003 debian:12/curl - fixed 1"]);
+
+    let mut world = bookworm(&old);
+    world.publish("debian", &all);
+    world.register(2, Some("debian:12"), &[deb("curl", "curl", "1.0")]);
+    assert_eq!(lines(&mut world), [""; 0], "it was there when the image was registered");
+}
+
+#[test]
+fn what_was_told_of_a_package_that_waits_is_taken_back_too() {
+    let old = [cve("CVE-2024-0001", "zlib", "2.0"), cve("CVE-2024-0002", "curl", "2.0")];
+    let all = [old[0].clone(), old[1].clone(), cve("CVE-2024-0003", "curl", "2.0")];
+    let mut world = bookworm(&old);
+    world.register(2, Some("debian:12"), &[deb("curl", "curl", "1.0")]);
+    world.publish("debian", &all);
+    world.step();
+    let told: Vec<String> = world.told().iter().map(ToString::to_string).collect();
+    assert_eq!(told, ["new CVE-2024-0003 debian:12/curl - fixed 1"]);
+    world.publish("debian", &old);
+    assert_eq!(lines(&mut world), ["withdrawn CVE-2024-0003 debian:12/curl fixed - 1"]);
+}
+
+#[test]
+fn what_a_source_said_that_is_gone_is_withdrawn() {
+    let mut world = bookworm(&[cve("CVE-2024-0001", "zlib", "2.0")]);
+    world.now += SignedDuration::from_hours(91 * 24);
+    world.database.retire(world.now, &["debian"], None).expect("a slice");
+    assert_eq!(lines(&mut world), [""; 0], "the source is there");
+    while !world.database.retire(world.now, &["kev"], None).expect("a slice").is_empty() {
+        world.drain();
+    }
+    assert_eq!(lines(&mut world), ["withdrawn CVE-2024-0001 debian:12/zlib fixed - 1"]);
 }
 
 #[test]

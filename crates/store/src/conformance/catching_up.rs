@@ -11,6 +11,7 @@ pub(super) const CASES: &[Case] = list![
     the_last_first_load_of_a_part_is_known,
     the_packages_that_a_part_speaks_of_are_paged,
     packages_are_pending_until_they_were_assessed,
+    a_package_is_held_since_the_first_of_the_images_that_hold_it_now,
 ];
 
 fn the_last_first_load_of_a_part_is_known(database: &mut Database) {
@@ -58,4 +59,22 @@ fn packages_are_pending_until_they_were_assessed(database: &mut Database) {
     let left = database.pending_among(&keys).expect("an answer");
     assert_eq!(left, [keys[0], keys[2]]);
     assert_eq!(database.pending_among(&keys[1..2]).expect("an answer"), []);
+}
+
+fn a_package_is_held_since_the_first_of_the_images_that_hold_it_now(database: &mut Database) {
+    register(database, 1, &[deb("a", "1"), deb("b", "1")], at(2));
+    register(database, 2, &[deb("b", "1"), deb("c", "1")], at(3));
+    register(database, 2, &[deb("b", "1"), deb("c", "1")], at(4));
+    let pending = database.pending_packages(9).expect("an answer");
+    let key = |name: &str| {
+        let found = pending.iter().find(|stored| stored.package.name == name);
+        found.expect("it is pending").key
+    };
+    let keys = [key("a"), key("b"), key("c")];
+    let since = database.held_since(&keys).expect("an answer");
+    assert_eq!(since, [(keys[0], at(2)), (keys[1], at(2)), (keys[2], at(3))]);
+    let image = database.images_named("registry.example/app-1:1", 1).expect("an answer")[0].key;
+    database.remove_image(image).expect("removed");
+    let since = database.held_since(&keys).expect("an answer");
+    assert_eq!(since, [(keys[1], at(3)), (keys[2], at(3))]);
 }
