@@ -18,7 +18,7 @@ use pratique_fetch::Fingerprint;
 /// the design (updater, *Schedule*).
 pub(crate) const HEAD_BYTES: u64 = 64 << 10;
 
-/// How many entries are fetched one by one at most. More come cheaper with the whole part.
+/// How many entries are fetched by themselves at most. More come cheaper with the whole part.
 const ENTRIES_MAX: usize = 200;
 
 /// How far below the newest known row a new one can appear: rows are dated by the publishers and

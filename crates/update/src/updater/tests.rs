@@ -8,7 +8,7 @@ use tokio::task::JoinHandle;
 use pratique_clockwork::lease::LeaseTimes;
 use pratique_fetch::{Config as FetchConfig, Mirror};
 use pratique_store::{Access, Acquisition, Database};
-use pratique_testkit::FeedServer;
+use pratique_testkit::{FeedServer, ScriptedAnswer};
 
 use super::*;
 use crate::{RoundConfig, Selection};
@@ -400,6 +400,35 @@ async fn a_list_of_new_entries_saves_the_download_of_the_whole() {
     bench.publish(&csv, &list(&[("GHSA-z", 9)]));
     std::fs::write(&place, zipped(&[("GHSA-c", 5), ("GHSA-b", 3), ("GHSA-z", 9)])).expect("ok");
     until("the whole is read", || state(&database) == Some((3, 3))).await;
+    working.stop().await;
+}
+
+/// Goal: two hundred entries at a fifth of a second each must not take most of a minute.
+#[tokio::test(flavor = "multi_thread")]
+async fn new_entries_are_fetched_side_by_side_and_not_all_at_once() {
+    let bench = Bench::new();
+    let (zip, csv) = (format!("{PYPI}/all.zip"), format!("{PYPI}/modified_id.csv"));
+    bench.publish(&csv, &list(&[("GHSA-a", 1)]));
+    let place = bench.folder.path().join("feeds").join(&zip[1..]);
+    std::fs::write(&place, zipped(&[("GHSA-a", 1)])).expect("written");
+    let mut config = Bench::config(Duration::from_secs(1));
+    config.selection = Selection::Named(["osv/PyPI".to_owned()].into());
+    let working = bench.start(config);
+    let (database, part) = (bench.open(), PartId::new("osv", "PyPI"));
+    until("loaded", || {
+        database.part(&part).expect("an answer").is_some_and(|it| it.generation == 1)
+    })
+    .await;
+    let ids = ["GHSA-h", "GHSA-g", "GHSA-f", "GHSA-e", "GHSA-d", "GHSA-c"];
+    let paths = ids.map(|id| format!("{PYPI}/{id}.json"));
+    for path in &paths {
+        bench.server.script_always(path, ScriptedAnswer::Silence);
+    }
+    bench.publish(&csv, &list(&ids.map(|id| (id, 5))));
+    let asked = || paths.iter().map(|path| bench.asked(path)).sum::<usize>();
+    until("four are asked for", || asked() == 4).await;
+    bench.server.wait_for_held(4, PATIENCE);
+    assert_eq!(asked(), 4, "the others wait for their turn");
     working.stop().await;
 }
 
