@@ -195,15 +195,23 @@ fn scan_host(database: &Database, now: Timestamp) -> Result<(), Failure> {
 
 fn say_what_to_try(archive: &Path) -> Result<(), Failure> {
     let archive = archive.display();
-    say!(
-        "\nTry next:\n  \
-         pratique scan {archive} --offline -o json        # the same as JSON\n  \
-         pratique scan {archive} --offline --explain CVE-2023-4911\n  \
-         pratique scan {archive} --offline --register  # later advisories reach it\n  \
-         pratique ask 'deb/xz-utils>=5.6.0'                     # yes, or a proven no\n  \
-         pratique db update                                    # fetch all sources\n  \
-         docker save IMAGE -o image.tar && pratique scan image.tar --fail-on high\n\
-         (from a checkout: `cargo run --release --` in place of `pratique`)"
-    );
+    let suggestions = [
+        (format!("pratique scan {archive} --offline -o json"), "the same as JSON"),
+        (format!("pratique scan {archive} --offline --explain CVE-2023-4911"), "why"),
+        (format!("pratique scan {archive} --offline --register"), "later advisories reach it"),
+        ("pratique ask 'deb/xz-utils>=5.6.0'".to_owned(), "yes, or a proven no"),
+        ("pratique db update".to_owned(), "fetch all sources"),
+        (
+            "docker save IMAGE -o image.tar && pratique scan image.tar --fail-on high".to_owned(),
+            "for CI",
+        ),
+    ];
+    let width = suggestions.iter().map(|(command, _)| command.chars().count()).max();
+    let width = width.unwrap_or_default();
+    say!("\nTry next:");
+    for (command, remark) in suggestions {
+        say!("  {command:width$}  # {remark}");
+    }
+    say!("(from a checkout: `cargo run --release --` in place of `pratique`)");
     Ok(())
 }

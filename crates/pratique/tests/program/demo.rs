@@ -19,6 +19,9 @@ fn the_demo_shows_the_chain_and_what_the_last_layer_removed_is_gone() {
         "Try next",
     ]);
     assert!(!ran.stdout.contains("minimist"), "a removed package was reported:\n{}", ran.stdout);
+    let (_, suggestions) = ran.stdout.split_once("Try next:\n").expect("they come last");
+    let remarks: Vec<usize> = suggestions.lines().filter_map(|line| line.find("  # ")).collect();
+    assert!(remarks.len() > 3 && remarks.iter().all(|at| *at == remarks[0]), "{suggestions}");
     assert_eq!(house.names(), ["pratique-demo.oci.tar", "stdin"], "nothing else is left behind");
     let archive = house.text_path("pratique-demo.oci.tar");
     // What the bundled excerpts do not name is not assessed, and that is never "clean".
