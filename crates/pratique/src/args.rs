@@ -27,7 +27,7 @@ pub(crate) use self::images::{
     ImagesAddArguments, ImagesArguments, ImagesCommand, ImagesListArguments, ImagesRemoveArguments,
     ImagesShowArguments, NotifyArguments, NotifyCommand, NotifyListArguments,
 };
-pub(crate) use self::serve::{Room, ServeArguments};
+pub(crate) use self::serve::{Room, ServeArguments, UpdaterArguments};
 
 /// Tells which of your container images and workloads a vulnerability concerns, and why.
 #[derive(Debug, Parser)]
@@ -149,13 +149,25 @@ pub(crate) struct ScanArguments {
     pub(crate) limits: LimitArguments,
 }
 
-/// Where the database is.
+/// Where the database is, and the file that may say so.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct DatabaseArguments {
-    /// The database: a SQLite file, or postgres://USER@HOST/DATABASE. Default:
-    /// $XDG_DATA_HOME/pratique/db.sqlite.
+    /// The database: a SQLite file, or postgres://USER@HOST/DATABASE. Default: `db` of the
+    /// settings, else $XDG_DATA_HOME/pratique/db.sqlite.
     #[arg(long, value_name = "PATH|URL", env = "PRATIQUE_DB", hide_env_values = true)]
     pub(crate) db: Option<String>,
+
+    /// The file of settings. Default: $XDG_CONFIG_HOME/pratique/pratique.toml, if it is there.
+    #[arg(long, value_name = "FILE", env = "PRATIQUE_CONFIG", hide_env_values = true)]
+    pub(crate) config: Option<PathBuf>,
+}
+
+/// From where data are fetched.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct MirrorArguments {
+    /// Fetch https://HOST/PATH from URL/HOST/PATH instead; http, https or file.
+    #[arg(long, value_name = "URL", env = "PRATIQUE_MIRROR", hide_env_values = true)]
+    pub(crate) mirror: Option<String>,
 }
 
 /// Where data come from.
@@ -168,9 +180,8 @@ pub(crate) struct DataArguments {
     #[arg(long)]
     pub(crate) offline: bool,
 
-    /// Fetch https://HOST/PATH from URL/HOST/PATH instead; http, https or file.
-    #[arg(long, value_name = "URL", env = "PRATIQUE_MIRROR")]
-    pub(crate) mirror: Option<String>,
+    #[command(flatten)]
+    pub(crate) mirror: MirrorArguments,
 
     /// Where results of layers are kept; may be deleted at any time. Default:
     /// $XDG_CACHE_HOME/pratique.

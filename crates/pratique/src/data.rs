@@ -31,10 +31,11 @@ pub(crate) struct Place {
 impl Place {
     /// Reads the flags.
     pub(crate) fn of(arguments: &DataArguments) -> Result<Self, Failure> {
-        let refresh = Refresh::new(arguments.mirror.as_deref())?;
+        let settings = arguments.database.settings()?;
+        let refresh = Refresh::new(arguments.mirror.parse(&settings)?);
         Ok(Self {
-            store: arguments.database.store()?,
-            is_named: arguments.database.db.is_some(),
+            store: arguments.database.store_of(&settings)?,
+            is_named: arguments.database.named(&settings).is_some(),
             refresh: (!arguments.offline).then_some(refresh),
         })
     }

@@ -5,17 +5,33 @@ use pratique_store::{Access, Database, Store, StoreError};
 use crate::args::DatabaseArguments;
 use crate::exit::{Exit, Failure};
 use crate::paths;
+use crate::settings::Settings;
 
 impl DatabaseArguments {
+    /// What the file of settings says.
+    pub(crate) fn settings(&self) -> Result<Settings, Failure> {
+        Settings::load(self.config.as_deref())
+    }
+
     /// The place that was named, or the default one; opens nothing.
     pub(crate) fn store(&self) -> Result<Store, Failure> {
-        match &self.db {
+        self.store_of(&self.settings()?)
+    }
+
+    /// The same by settings that were read already.
+    pub(crate) fn store_of(&self, settings: &Settings) -> Result<Store, Failure> {
+        match self.named(settings) {
             Some(named) => parse(named),
             None => paths::default_database().map(|path| Store::file(&path)).ok_or_else(|| {
                 Failure::usage("no place for the database: neither XDG_DATA_HOME nor HOME is set")
                     .hint("name one with --db")
             }),
         }
+    }
+
+    /// The place that was named by a flag, the environment or the file.
+    pub(crate) fn named<'a>(&'a self, settings: &'a Settings) -> Option<&'a str> {
+        self.db.as_deref().or(settings.updater.db.as_deref())
     }
 
     /// Opens it for reading.

@@ -19,6 +19,7 @@ mod paths;
 mod progress;
 mod refresh;
 mod say;
+mod settings;
 mod units;
 
 use std::process::ExitCode;

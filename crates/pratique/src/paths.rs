@@ -15,6 +15,12 @@ pub(crate) fn default_cache() -> Option<PathBuf> {
     base("XDG_CACHE_HOME", ".cache")
 }
 
+/// The settings used when no file of them is named: `$XDG_CONFIG_HOME/pratique/pratique.toml`, else
+/// `~/.config/pratique/pratique.toml`.
+pub(crate) fn default_settings() -> Option<PathBuf> {
+    base("XDG_CONFIG_HOME", ".config").map(|folder| folder.join("pratique.toml"))
+}
+
 /// A relative path in an XDG variable is invalid by the specification and is passed over.
 fn base(variable: &str, below_home: &str) -> Option<PathBuf> {
     let named = env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute());

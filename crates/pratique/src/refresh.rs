@@ -14,8 +14,10 @@ use pratique_update::{
     Need, PartOutcome, PartResult, PlannedPart, Progress as Step, Round, RoundConfig, Selection,
 };
 
+use crate::args::MirrorArguments;
 use crate::exit::{Exit, Failure};
 use crate::progress::Progress;
+use crate::settings::Settings;
 
 /// Where feeds come from.
 #[derive(Clone, Debug)]
@@ -25,13 +27,9 @@ pub(crate) struct Refresh {
 }
 
 impl Refresh {
-    /// Reads `--mirror`; bodies are spooled to the machine's temporary folder.
-    pub(crate) fn new(mirror: Option<&str>) -> Result<Self, Failure> {
-        let mirror = mirror
-            .map(Mirror::parse)
-            .transpose()
-            .map_err(|error| Failure::new(Exit::Usage, anyhow::Error::from(error)))?;
-        Ok(Self { mirror, spool_folder: std::env::temp_dir() })
+    /// Bodies are spooled to the machine's temporary folder.
+    pub(crate) fn new(mirror: Option<Mirror>) -> Self {
+        Self { mirror, spool_folder: std::env::temp_dir() }
     }
 
     /// Brings the planned parts up to date.
@@ -71,6 +69,24 @@ impl Refresh {
         progress.clear();
         outcome.map_err(|error| failed(error.into()))
     }
+}
+
+impl MirrorArguments {
+    /// The mirror that a flag, the environment or the file names, if one does.
+    pub(crate) fn parse(&self, settings: &Settings) -> Result<Option<Mirror>, Failure> {
+        let named = self.mirror.as_deref().or(settings.updater.mirror.as_deref());
+        named.map(Mirror::parse).transpose().map_err(|error| Failure::new(Exit::Usage, error))
+    }
+}
+
+/// The sources and parts of these names; all without any.
+pub(crate) fn selection(names: &[String]) -> Result<Selection, Failure> {
+    if names.is_empty() {
+        return Ok(Selection::All);
+    }
+    let year = year(Clock::system().now());
+    Selection::parse(&names.join(","), pratique_feeds::sources(), year)
+        .map_err(|error| Failure::new(Exit::Usage, error))
 }
 
 /// The parts of which an image's answer is made, that are older than `max_age`.

@@ -14,7 +14,7 @@ use pratique_model::{Ecosystem, PartId, Release};
 use pratique_store::PartState;
 
 /// Which parts are wanted.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Selection {
     /// All of them.
     All,
@@ -25,7 +25,7 @@ pub enum Selection {
 }
 
 /// What an image holds, as far as it decides about feeds.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Need {
     /// Its distro release, if its advisories are wanted.
     pub release: Option<Release>,
@@ -89,7 +89,8 @@ impl Selection {
         let mut names = BTreeSet::new();
         for name in text.split(',').map(str::trim).filter(|name| !name.is_empty()) {
             if !known.contains(name) {
-                let nearest = known.iter().min_by_key(|known| distance(known, name)).cloned();
+                let nearest =
+                    known.iter().min_by_key(|known| strsim::levenshtein(known, name)).cloned();
                 let nearest = nearest.unwrap_or_default();
                 return Err(SelectionError { name: name.to_owned(), nearest });
             }
@@ -189,22 +190,6 @@ fn reason(
 fn is_within(at: Option<Timestamp>, max_age: Option<SignedDuration>, now: Timestamp) -> bool {
     let (Some(at), Some(max_age)) = (at, max_age) else { return false };
     now.duration_since(at) <= max_age
-}
-
-/// How many insertions, removals and replacements lead from one name to another.
-fn distance(left: &str, right: &str) -> usize {
-    let right: Vec<char> = right.chars().collect();
-    let mut row: Vec<usize> = (0..=right.len()).collect();
-    for (line, from) in left.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = line + 1;
-        for (column, to) in right.iter().enumerate() {
-            let replaced = diagonal + usize::from(from != *to);
-            diagonal = row[column + 1];
-            row[column + 1] = replaced.min(row[column] + 1).min(diagonal + 1);
-        }
-    }
-    row.last().copied().unwrap_or_default()
 }
 
 impl std::fmt::Debug for PlannedPart {

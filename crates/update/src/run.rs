@@ -50,7 +50,7 @@ const ELSEWHERE_MAX: Duration = Duration::from_mins(30);
 const ELSEWHERE_EVERY: Duration = Duration::from_millis(500);
 
 /// How parts are gone about.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RoundConfig {
     /// How many parts are read and committed at once; at least one.
     pub jobs: usize,

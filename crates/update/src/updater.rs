@@ -143,6 +143,7 @@ impl Updater {
 impl Loop {
     async fn run(mut self, shutdown: &Shutdown) {
         self.name_disabled();
+        self.forget_unwanted();
         let mut wishes = self.links.requests.listen();
         while let Some(states) = self.states(shutdown).await {
             self.observe(&states);
@@ -284,6 +285,15 @@ impl Loop {
         if !names.is_empty() {
             let names = names.join(", ");
             tracing::info!("sources that are switched off: {names}; their data stay as they are");
+        }
+    }
+
+    /// Takes away the gauges of parts that an updater before this one looked at, by other settings.
+    fn forget_unwanted(&self) {
+        let year = config::year(self.links.clock.now());
+        let parts = self.links.sources.iter().flat_map(|source| source.parts(year));
+        for part in parts.filter(|part| !self.config.selection.wants(part)) {
+            self.links.metrics.forget(&part.id);
         }
     }
 }

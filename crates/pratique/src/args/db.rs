@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::{DatabaseArguments, ListFormat};
+use super::{DatabaseArguments, ListFormat, MirrorArguments};
 
 /// Look after the vulnerability database.
 #[derive(Debug, Args)]
@@ -38,7 +38,13 @@ pub(crate) enum DbCommand {
 #[derive(Debug, Args)]
 pub(crate) struct DbUpdateArguments {
     /// Only these sources or parts, comma-separated: debian,alpine/v3.20.
-    #[arg(long, value_name = "SOURCE[/PART]", value_delimiter = ',')]
+    #[arg(
+        long,
+        value_name = "SOURCE[/PART]",
+        value_delimiter = ',',
+        env = "PRATIQUE_UPDATER_SOURCES",
+        hide_env_values = true
+    )]
     pub(crate) sources: Vec<String>,
 
     /// Take a feed even though it shrank or many of its entries are broken.
@@ -46,15 +52,14 @@ pub(crate) struct DbUpdateArguments {
     pub(crate) force: bool,
 
     /// How many parts are read and committed at once; default: the number of cores, at most 4.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", env = "PRATIQUE_UPDATER_JOBS", hide_env_values = true)]
     pub(crate) jobs: Option<NonZeroUsize>,
 
     #[command(flatten)]
     pub(crate) database: DatabaseArguments,
 
-    /// Fetch https://HOST/PATH from URL/HOST/PATH instead; http, https or file.
-    #[arg(long, value_name = "URL", env = "PRATIQUE_MIRROR")]
-    pub(crate) mirror: Option<String>,
+    #[command(flatten)]
+    pub(crate) mirror: MirrorArguments,
 }
 
 /// Say which parts there are, how old they are, and what went wrong last.

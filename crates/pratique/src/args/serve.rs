@@ -1,11 +1,12 @@
 //! The flags of `pratique serve`.
 
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use pratique_clockwork::http::Listen;
 
-use super::DatabaseArguments;
+use super::{DatabaseArguments, MirrorArguments};
 use crate::units;
 
 /// A room that a service may run.
@@ -19,9 +20,10 @@ pub(crate) enum Room {
 
 /// Run as a service: keep the data fresh and hold every change against the images.
 ///
-/// SIGHUP looks at every source now; SIGTERM and SIGINT stop with grace, a second one at once. Exit
-/// codes: 0 a clean stop; 2 wrong usage, before anything is opened; 3 the work failed.
-#[derive(Debug, Args)]
+/// SIGHUP reads the settings again and looks at every source now; SIGTERM and SIGINT stop with
+/// grace, a second one at once. Exit codes: 0 a clean stop; 2 wrong usage, before anything is
+/// opened; 3 the work failed.
+#[derive(Clone, Debug, Args)]
 pub(crate) struct ServeArguments {
     /// Which rooms to run, comma-separated; any number of processes may share a database.
     #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Room::Update, Room::Match])]
@@ -30,31 +32,62 @@ pub(crate) struct ServeArguments {
     #[command(flatten)]
     pub(crate) database: DatabaseArguments,
 
-    /// Fetch https://HOST/PATH from URL/HOST/PATH instead; http, https or file.
-    #[arg(long, value_name = "URL", env = "PRATIQUE_MIRROR")]
-    pub(crate) mirror: Option<String>,
+    #[command(flatten)]
+    pub(crate) mirror: MirrorArguments,
 
+    #[command(flatten)]
+    pub(crate) updater: UpdaterArguments,
+
+    /// Where metrics and health are served: host:port, :port, or the absolute path of a socket
+    /// [default: 127.0.0.1:9760].
+    #[arg(long, value_name = "ADDRESS", env = "PRATIQUE_UPDATER_LISTEN", hide_env_values = true)]
+    pub(crate) listen: Option<Listen>,
+}
+
+/// What `[updater]` of the settings says too.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct UpdaterArguments {
     /// How often every source is looked at; default: each as docs/sources.md says.
-    #[arg(long, value_name = "DURATION", value_parser = units::duration)]
+    #[arg(
+        long,
+        value_name = "DURATION",
+        value_parser = units::duration,
+        env = "PRATIQUE_UPDATER_INTERVAL",
+        hide_env_values = true
+    )]
     pub(crate) interval: Option<Duration>,
 
     /// Only these sources or parts, comma-separated: debian,alpine/v3.20.
-    #[arg(long, value_name = "SOURCE[/PART]", value_delimiter = ',')]
+    #[arg(
+        long,
+        value_name = "SOURCE[/PART]",
+        value_delimiter = ',',
+        env = "PRATIQUE_UPDATER_SOURCES",
+        hide_env_values = true
+    )]
     pub(crate) sources: Vec<String>,
 
     /// How many parts are read and committed at once; default: the number of cores, at most 4.
-    #[arg(long, value_name = "N")]
-    pub(crate) jobs: Option<std::num::NonZeroUsize>,
+    #[arg(long, value_name = "N", env = "PRATIQUE_UPDATER_JOBS", hide_env_values = true)]
+    pub(crate) jobs: Option<NonZeroUsize>,
 
-    /// Where metrics and health are served: host:port, :port, or the absolute path of a socket.
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9760")]
-    pub(crate) listen: Listen,
+    /// How old data may be before /readyz says so [default: 48h].
+    #[arg(
+        long,
+        value_name = "DURATION",
+        value_parser = units::duration,
+        env = "PRATIQUE_UPDATER_MAX_DATA_AGE",
+        hide_env_values = true
+    )]
+    pub(crate) max_data_age: Option<Duration>,
 
-    /// How old data may be before /readyz says so.
-    #[arg(long, value_name = "DURATION", value_parser = units::duration, default_value = "48h")]
-    pub(crate) max_data_age: Duration,
-
-    /// How long a process that died keeps its work from the others.
-    #[arg(long, value_name = "DURATION", value_parser = units::duration, default_value = "60s")]
-    pub(crate) lease_ttl: Duration,
+    /// How long a process that died keeps its work from the others [default: 60s].
+    #[arg(
+        long,
+        value_name = "DURATION",
+        value_parser = units::duration,
+        env = "PRATIQUE_UPDATER_LEASE_TTL",
+        hide_env_values = true
+    )]
+    pub(crate) lease_ttl: Option<Duration>,
 }

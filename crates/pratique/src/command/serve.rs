@@ -1,31 +1,33 @@
 //! `pratique serve`: the rooms of a service, and what they have in common.
 //!
-//! Settings first, then objects: whatever is wrong with the command line is known before anything
-//! is opened. The rooms run under a supervisor; the HTTP server is bound before them, so that an
-//! address that cannot be had ends the program instead of a room. A store that cannot be reached
-//! is waited for, one that is not ours is an error at once.
+//! Settings first, then objects: whatever is wrong with them is known before anything is opened.
+//! The rooms run under a supervisor; the HTTP server is bound before them, so that an address that
+//! cannot be had ends the program instead of a room. A store that cannot be reached is waited for,
+//! one that is not ours is an error at once.
 
 mod health;
+mod live;
+mod settings;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::SignedDuration;
-use pratique_clockwork::http::{self, Limits, Listen, Server};
-use pratique_clockwork::lease::{LeaseMetrics, LeaseTimes, Owner};
+use pratique_clockwork::http::{self, Limits, Server};
+use pratique_clockwork::lease::{LeaseMetrics, Owner};
 use pratique_clockwork::{Backoff, Bell, Clock, Shutdown, Signals, Supervisor, SupervisorMetrics};
-use pratique_fetch::{Client, Mirror};
 use pratique_matcher::Matcher;
 use pratique_store::{Access, Channel, LeaseKeeper, Store};
-use pratique_update::{Links, Requests, RoundConfig, Selection, Updater};
+use pratique_update::{Links, Requests};
 use prometheus_client::registry::Registry;
+use tokio::sync::watch;
 use tracing::{info, warn};
 
 use self::health::Health;
+use self::live::{Live, LiveUpdater, Reloading};
+use self::settings::ServiceSettings;
 use crate::args::{Room, ServeArguments};
 use crate::database;
 use crate::exit::{Exit, Failure};
-use crate::refresh;
 
 /// How long stopping may take: 15 s from the signal are promised, and the last part of them is for
 /// leases that are given back.
@@ -37,18 +39,10 @@ const THREADS_GRACE: Duration = Duration::from_secs(1);
 /// How long a room that failed waits before it is made anew; at first, and at most.
 const RESTART_WAIT: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(60)];
 
-/// All that the command line says, checked.
-struct Settings {
-    rooms: Vec<Room>,
-    store: Store,
-    client: pratique_fetch::Config,
-    update: pratique_update::Config,
-    listen: Listen,
-}
-
 /// What the rooms share.
 struct House {
-    settings: Settings,
+    settings: ServiceSettings,
+    live: watch::Receiver<Live>,
     owner: Owner,
     shutdown: Shutdown,
     lease_metrics: LeaseMetrics,
@@ -62,55 +56,17 @@ struct House {
 
 /// Runs the command.
 pub(crate) fn run(arguments: &ServeArguments) -> Result<Exit, Failure> {
-    let settings = settings(arguments)?;
+    let settings = ServiceSettings::read(arguments)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(|error| Failure::new(Exit::Failed, error))?;
-    let result = runtime.block_on(serve(settings));
+    let result = runtime.block_on(serve(arguments.clone(), settings));
     runtime.shutdown_timeout(THREADS_GRACE);
     result
 }
 
-fn settings(arguments: &ServeArguments) -> Result<Settings, Failure> {
-    let usage = |error: anyhow::Error| Failure::new(Exit::Usage, error);
-    let sources = pratique_feeds::sources();
-    let year = refresh::year(Clock::system().now());
-    let selection = match &*arguments.sources {
-        [] => Selection::All,
-        names => Selection::parse(&names.join(","), sources, year).map_err(|e| usage(e.into()))?,
-    };
-    let ttl = arguments.lease_ttl;
-    let times = LeaseTimes::try_new(ttl, ttl / 3, ttl * 2 / 3).map_err(|e| usage(e.into()))?;
-    let mut round = RoundConfig { lease_times: times, ..RoundConfig::default() };
-    if let Some(jobs) = arguments.jobs {
-        round.jobs = jobs.get();
-    }
-    let update = pratique_update::Config {
-        interval: arguments.interval,
-        selection,
-        max_age: SignedDuration::try_from(arguments.max_data_age).unwrap_or(SignedDuration::MAX),
-        round,
-        ..pratique_update::Config::default()
-    };
-    update.check(sources).map_err(|error| usage(error.into()))?;
-    let mut client = pratique_fetch::Config::new(std::env::temp_dir());
-    client.mirror = arguments
-        .mirror
-        .as_deref()
-        .map(Mirror::parse)
-        .transpose()
-        .map_err(|error| usage(error.into()))?;
-    Ok(Settings {
-        rooms: arguments.only.clone(),
-        store: arguments.database.store()?,
-        client,
-        update,
-        listen: arguments.listen.clone(),
-    })
-}
-
-async fn serve(settings: Settings) -> Result<Exit, Failure> {
+async fn serve(arguments: ServeArguments, settings: ServiceSettings) -> Result<Exit, Failure> {
     let failed = |error: anyhow::Error| Failure::new(Exit::Failed, error);
     let signals = Signals::try_new().map_err(|error| failed(error.into()))?;
     let owner = Owner::draw();
@@ -121,10 +77,10 @@ async fn serve(settings: Settings) -> Result<Exit, Failure> {
     let server =
         Server::bind(&settings.listen, Limits::default()).await.map_err(|e| failed(e.into()))?;
     let address = server.address();
-    let client = Client::try_new(settings.client.clone(), Clock::system())
-        .map_err(|error| failed(error.into()))?;
+    let (live, seen) = watch::channel(Live::new(&settings)?);
     let mut house = House {
-        settings,
+        settings: settings.clone(),
+        live: seen,
         owner,
         shutdown: Shutdown::new(),
         lease_metrics: LeaseMetrics::default(),
@@ -133,19 +89,15 @@ async fn serve(settings: Settings) -> Result<Exit, Failure> {
         outbox: Bell::new(),
         requests: Requests::new(),
     };
-    let supervisor = house.rooms(client)?;
-    let health = Health::new(
-        house.settings.store.clone(),
-        house.settings.update.switched_off(pratique_feeds::sources()),
-        house.settings.update.max_age,
-        &mut house.registry,
-    );
+    let supervisor = house.rooms();
+    let health = Health::new(settings.store.clone(), house.live.clone(), &mut house.registry);
     let (shutdown, requests) = (house.shutdown.clone(), house.requests.clone());
     let answers = serve_health(server, health, house.registry, shutdown.clone());
     let answers = tokio::spawn(answers);
-    let reload = Bell::new();
-    tokio::spawn(pass_on_wishes(reload.clone(), requests));
-    tokio::spawn(signals.run(shutdown.clone(), reload));
+    let asked = Bell::new();
+    let reloading = Reloading { arguments, first: settings, live, requests };
+    tokio::spawn(reloading.run(asked.clone()));
+    tokio::spawn(signals.run(shutdown.clone(), asked));
     info!(listen.address = %address, "metrics and health at {address}");
     let unfinished = supervisor.run(GRACE).await;
     shutdown.trigger();
@@ -170,15 +122,6 @@ async fn prepare(store: &Store) -> Result<(), Failure> {
             Ok(())
         }
         Err(error) => Err(database::failure(error, store)),
-    }
-}
-
-/// A signal to look again is a wish for everything.
-async fn pass_on_wishes(reload: Bell, requests: Requests) {
-    let mut listener = reload.listen();
-    loop {
-        listener.rung().await;
-        requests.ask(Selection::All);
     }
 }
 
@@ -209,7 +152,7 @@ async fn serve_health(server: Server, health: Health, registry: Registry, shutdo
 
 impl House {
     /// Makes the rooms and starts them.
-    fn rooms(&mut self, client: Client) -> Result<Supervisor, Failure> {
+    fn rooms(&mut self) -> Supervisor {
         let [first, most] = RESTART_WAIT;
         let backoff = Backoff::try_new(first, first, most).expect("in order");
         let metrics = SupervisorMetrics::default();
@@ -217,21 +160,21 @@ impl House {
         self.lease_metrics.register(&mut self.registry);
         let mut supervisor = Supervisor::new(self.shutdown.clone(), backoff, metrics);
         if self.settings.rooms.contains(&Room::Update) {
-            self.update(&mut supervisor, client);
+            self.update(&mut supervisor);
         }
         if self.settings.rooms.contains(&Room::Match) {
             self.matching(&mut supervisor);
         }
         self.listen(&mut supervisor);
-        Ok(supervisor)
+        supervisor
     }
 
-    fn update(&mut self, supervisor: &mut Supervisor, client: Client) {
+    fn update(&mut self, supervisor: &mut Supervisor) {
         let metrics = pratique_update::Metrics::default();
         metrics.register(&mut self.registry);
         let links = Links {
             store: self.settings.store.clone(),
-            client,
+            client: self.live.borrow().client.clone(),
             clock: Clock::system(),
             owner: self.owner.clone(),
             metrics,
@@ -240,11 +183,11 @@ impl House {
             requests: self.requests.clone(),
             sources: pratique_feeds::sources(),
         };
-        let updater = Updater::new(self.settings.update.clone(), links);
-        let shutdown = self.shutdown.clone();
+        let (live, shutdown) = (self.live.clone(), self.shutdown.clone());
+        let updater = LiveUpdater { links, live, shutdown };
         supervisor.spawn("update", move || {
-            let (updater, shutdown) = (updater.clone(), shutdown.clone());
-            async move { Ok(updater.run(shutdown).await?) }
+            let updater = updater.clone();
+            async move { Ok(updater.run().await?) }
         });
     }
 

@@ -16,3 +16,4 @@ mod images;
 mod metric_server;
 mod report;
 mod serve;
+mod settings;

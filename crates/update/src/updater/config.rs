@@ -21,7 +21,7 @@ const MAX_AGE: SignedDuration = SignedDuration::from_hours(6);
 const INTERVAL_MIN: Duration = Duration::from_secs(1);
 
 /// What the updater looks at, and how often.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
     /// How often every part is looked at; `None`: as its source says. Zero switches everything off
     /// that [`Self::intervals`] does not name.

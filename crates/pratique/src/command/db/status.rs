@@ -1,16 +1,16 @@
 //! `pratique db status`: which parts there are, how old they are, what went wrong last.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use pratique_clockwork::Clock;
-use pratique_store::PartState;
+use pratique_store::{Access, PartState};
 use pratique_update::PartStatus;
 use serde::Serialize;
 
 use crate::args::{DbStatusArguments, ListFormat};
 use crate::columns::Columns;
+use crate::database;
 use crate::exit::{Exit, Failure};
 use crate::json;
 use crate::say;
@@ -47,12 +47,15 @@ struct NoteRow {
 
 /// Runs the command.
 pub(super) fn run(arguments: &DbStatusArguments) -> Result<Exit, Failure> {
-    let database = arguments.database.open_to_read()?;
+    let settings = arguments.database.settings()?;
+    let store = arguments.database.store_of(&settings)?;
+    let database = database::open(&store, Access::ReadOnly)?;
     let failed = |error| Failure::new(Exit::Failed, error);
     let now = Clock::system().now();
     let parts = database.parts().map_err(failed)?;
     let sources = pratique_feeds::sources();
-    let parts = pratique_update::status(parts, sources, &BTreeMap::new(), STALE_AFTER, now);
+    let switched_off = settings.updater.config()?.switched_off(sources);
+    let parts = pratique_update::status(parts, sources, &switched_off, STALE_AFTER, now);
     match arguments.format {
         ListFormat::Table => say::print(table(&parts, now))?,
         ListFormat::Json => {

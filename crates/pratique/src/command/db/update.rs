@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use pratique_clockwork::Clock;
 use pratique_store::Access;
-use pratique_update::{PartOutcome, PartResult, RoundConfig, Selection};
+use pratique_update::{PartOutcome, PartResult, RoundConfig};
 
 use crate::args::DbUpdateArguments;
 use crate::columns::Columns;
@@ -18,19 +18,25 @@ use crate::say::{self, say};
 /// Runs the command.
 pub(super) fn run(arguments: &DbUpdateArguments) -> Result<Exit, Failure> {
     let now = Clock::system().now();
-    let selection = if arguments.sources.is_empty() {
-        Selection::All
-    } else {
-        let text = arguments.sources.join(",");
-        Selection::parse(&text, pratique_feeds::sources(), refresh::year(now))
-            .map_err(|error| Failure::new(Exit::Usage, error))?
+    let settings = arguments.database.settings()?;
+    let file = settings.updater.config()?;
+    let selection = match &*arguments.sources {
+        [] => file.selection.clone(),
+        names => refresh::selection(names)?,
     };
-    let refresh = Refresh::new(arguments.mirror.as_deref())?;
-    let store = arguments.database.store()?;
+    let refresh = Refresh::new(arguments.mirror.parse(&settings)?);
+    let store = arguments.database.store_of(&settings)?;
     let database = database::open(&store, Access::ReadWrite)?;
-    let planned = refresh::plan(&database, &selection, None, now)?;
+    let mut planned = refresh::plan(&database, &selection, None, now)?;
+    if arguments.sources.is_empty() {
+        let switched_off = file.switched_off(pratique_feeds::sources());
+        planned.retain(|part| !switched_off.contains_key(part.id().source()));
+    }
+    // What was registered is looked at first, as far as that was left undone, so that what comes
+    // now is told of it.
+    matching::run_once(&database)?;
     drop(database);
-    let mut config = RoundConfig { force: arguments.force, ..RoundConfig::default() };
+    let mut config = RoundConfig { force: arguments.force, ..file.round };
     if let Some(jobs) = arguments.jobs {
         config.jobs = jobs.get();
     }

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use pratique_fetch::Mirror;
 use pratique_matcher::{AskOptions, Question};
 use pratique_model::IndexReport;
 use pratique_store::{Access, Database, NotificationFilter, Store};
@@ -91,7 +92,9 @@ fn update(folder: &Path, store: &Store, now: Timestamp) -> Result<(), Failure> {
     let database = database::open(store, Access::ReadWrite)?;
     let planned = refresh::plan(&database, &selection, None, now)?;
     drop(database);
-    let refresh = Refresh::new(Some(&file_url(&folder.join("feeds"))))?;
+    let mirror = Mirror::parse(&file_url(&folder.join("feeds")))
+        .map_err(|error| Failure::new(Exit::Failed, error))?;
+    let refresh = Refresh::new(Some(mirror));
     let progress = Arc::new(Progress::new());
     let outcomes = refresh.run(store, planned, RoundConfig::default(), &progress)?;
     for outcome in &outcomes {

@@ -4,17 +4,17 @@
 //! the store answers, there are data, and no part is older than its limit; what is missing is said
 //! line by line.
 
-use std::collections::BTreeMap;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
-use jiff::SignedDuration;
 use pratique_clockwork::{Clock, http};
 use pratique_store::{Access, Store, StoreError};
 use pratique_update::{PartStatus, status};
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Registry, Unit};
+use tokio::sync::watch;
 
+use super::live::Live;
 use crate::units::age_words;
 
 /// How long the store may take to answer; who asks waits about as long.
@@ -26,19 +26,13 @@ const REASONS_MAX: usize = 20;
 /// What is asked of the store.
 pub(super) struct Health {
     store: Store,
-    switched_off: BTreeMap<String, Duration>,
-    max_age: SignedDuration,
+    live: watch::Receiver<Live>,
     size: Gauge<u64, AtomicU64>,
 }
 
 impl Health {
     /// Adds `pratique_store_size_bytes` to the registry.
-    pub(super) fn new(
-        store: Store,
-        switched_off: BTreeMap<String, Duration>,
-        max_age: SignedDuration,
-        registry: &mut Registry,
-    ) -> Self {
+    pub(super) fn new(store: Store, live: watch::Receiver<Live>, registry: &mut Registry) -> Self {
         let size = Gauge::default();
         registry.register_with_unit(
             "pratique_store_size",
@@ -46,7 +40,7 @@ impl Health {
             Unit::Bytes,
             size.clone(),
         );
-        Self { store, switched_off, max_age, size }
+        Self { store, live, size }
     }
 
     /// The answer of `/readyz`.
@@ -54,7 +48,9 @@ impl Health {
         let reasons = match self.ask(pratique_store::Database::parts).await {
             Ok(states) => {
                 let (sources, now) = (pratique_feeds::sources(), Clock::system().now());
-                let parts = status(states, sources, &self.switched_off, self.max_age, now);
+                let update = self.live.borrow().update.clone();
+                let switched_off = update.switched_off(sources);
+                let parts = status(states, sources, &switched_off, update.max_age, now);
                 reasons(&parts, now)
             }
             Err(reason) => vec![reason],
