@@ -8,6 +8,7 @@ mod activation;
 mod bound;
 mod command_line;
 mod hostile;
+mod order;
 mod page;
 mod restored;
 mod routes;

@@ -71,6 +71,11 @@ fn filters_choose_metrics_and_capabilities() {
         assert!(text.contains("capability=\"KILL\"") && !text.contains("CHOWN"));
         assert!(text.contains("x_meta_sandbox_presence{"), "meta metrics are never filtered");
     }
+    let all = served.get("/metrics?runsc-sandbox-metrics-filter=&runsc-capability-filter=").text();
+    assert!(!all.contains("(filtered"), "an empty filter is none");
+    assert!(all.contains("work_done_003") && all.contains("CHOWN"));
+    let full = served.get("/metrics?runsc-capability-filter=^CAP_KILL$").text();
+    assert!(full.contains("capability=\"KILL\"") && !full.contains("CHOWN"));
     for (query, message) in [
         (
             "runsc-sandbox-metrics-filter=(",
