@@ -19,8 +19,9 @@ use tracing::{debug, info, warn};
 
 use crate::{Access, Acquisition, Database, Store, StoreError};
 
-/// How long giving a lease back may take. After that it is left to expire: a service must have
-/// stopped within 15 s.
+/// How long giving a lease back may take once a stop was asked for. After that it is left to
+/// expire: a service must have stopped within 15 s. Without a stop it is tried until it has
+/// expired: a lease that is left behind keeps everybody else from its work that long.
 const RELEASE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long to wait for a store that cannot be asked, from `design/updater.md`, "Lease".
@@ -161,6 +162,7 @@ impl LeaseKeeper {
             database: None,
             failure_count: 0,
             release_by: None,
+            releasing: None,
             is_stop_reported: false,
             is_work_ended: false,
             is_finished: false,
@@ -238,6 +240,8 @@ struct Driver {
     database: Option<Database>,
     failure_count: u32,
     release_by: Option<Instant>,
+    /// The lease that is being given back.
+    releasing: Option<Lease>,
     is_stop_reported: bool,
     is_work_ended: bool,
     is_finished: bool,
@@ -251,6 +255,8 @@ impl Driver {
             tokio::select! {
                 () = self.shutdown.triggered(), if !self.is_stop_reported => {
                     self.is_stop_reported = true;
+                    let soon = Instant::now() + RELEASE_TIMEOUT;
+                    self.release_by = self.release_by.map(|by| by.min(soon));
                     self.feed(Event::Stop);
                 }
                 report = self.reports.recv(), if !self.is_work_ended => {
@@ -318,7 +324,10 @@ impl Driver {
                 metrics.count_loss();
             }
             Action::Release(lease) => {
-                self.release_by = Some(Instant::now() + RELEASE_TIMEOUT);
+                let ttl = self.keeper.times.ttl();
+                let patience = if self.is_stop_reported { RELEASE_TIMEOUT } else { ttl };
+                self.release_by = Some(Instant::now() + patience);
+                self.releasing = Some(lease.clone());
                 self.ask(Question::Release(lease));
             }
             Action::Finish => self.is_finished = true,
@@ -366,6 +375,12 @@ impl Driver {
             Answer::Renewed(Err(error)) => {
                 warn!(lease.name = %name, "lease {name} not renewed: {error}");
                 Event::RenewFailed
+            }
+            // Somebody writes for longer than a statement waits; `release_by` ends this.
+            Answer::Released(Err(StoreError::Locked { .. }))
+                if let Some(lease) = &self.releasing =>
+            {
+                return self.ask(Question::Release(lease.clone()));
             }
             Answer::Released(released) => {
                 if let Err(error) = released {

@@ -289,6 +289,15 @@ async fn persist(
                     return PartOutcome::of(id, PartResult::Unchanged { generation });
                 }
                 Visit::Stopped => return PartOutcome::of(id, PartResult::Cancelled),
+                // SQLite has one writer, and the commit of a large part of this very round may
+                // take longer than a statement waits.
+                Visit::Unreachable(StoreError::Locked { .. }) if Instant::now() < until => {
+                    let waited = stop.unless_triggered(tokio::time::sleep(ELSEWHERE_EVERY)).await;
+                    match waited {
+                        Some(()) => continue,
+                        None => return PartOutcome::of(id, PartResult::Cancelled),
+                    }
+                }
                 Visit::Unreachable(error) => {
                     let is_transient = error.is_transient();
                     return PartOutcome::failed(id, chain(&error), is_transient);

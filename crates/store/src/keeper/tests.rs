@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::*;
+use crate::session::Mode;
 
 /// Far longer than anything here takes; a test that reaches it fails.
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -190,4 +191,23 @@ async fn a_store_that_cannot_be_opened_is_an_error_once_and_waited_for_otherwise
     let waiting = tokio::spawn(async move { keeper.hold("part", &shutdown, |_| async {}).await });
     setting.shutdown.trigger();
     assert_eq!(within(waiting).await.expect("no panic"), None);
+}
+
+/// A commit of a large feed keeps SQLite's only writer's place for a quarter of a minute.
+#[tokio::test]
+async fn a_lease_is_given_back_although_somebody_writes_for_long() {
+    let setting = &Setting::new();
+    let (store, metrics) = (setting.store.clone(), setting.metrics.clone());
+    let keeper = LeaseKeeper::new(store, Owner::draw(), LeaseTimes::default(), metrics);
+    let writer = &setting.database();
+    let work = |_| async { writer.session.begin("writing", Mode::Write).expect("begun") };
+    // The time is what this is about: longer than a stop would leave.
+    let writing = async {
+        tokio::time::sleep(RELEASE_TIMEOUT + Duration::from_secs(1)).await;
+        writer.session.rollback();
+    };
+    let held = keeper.hold("part", &setting.shutdown, work);
+    let (done, ()) = within(async { tokio::join!(held, writing) }).await;
+    done.expect("it was done");
+    assert_eq!(setting.names_held(), [""; 0]);
 }
