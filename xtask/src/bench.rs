@@ -11,6 +11,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 mod case;
+mod fleet;
 mod page;
 
 /// Rounds of which the minimum counts, after the runs that measure memory and warm the page cache.

@@ -1,4 +1,5 @@
-//! `cargo xtask fixtures`: makes generated data of the tree again.
+//! `cargo xtask fixtures`: makes generated data of the tree again; with `--scale`, a mirror of
+//! generated feeds outside the tree.
 
 use std::env;
 use std::fs;
@@ -8,8 +9,11 @@ use std::process::Command;
 /// What can be made.
 const NAMES: &[&str] = &["vectors", "snapshot"];
 
-/// Makes all fixtures, or those whose names are given.
+/// Makes all fixtures, or those whose names are given; `--scale SCALE FOLDER` writes a mirror.
 pub(crate) fn run(root: &Path, names: &[&str]) -> Result<(), String> {
+    if let ["--scale", scale, folder] = names {
+        return call(cargo(root, "pratique-testkit", "mirror").args([scale, folder]));
+    }
     if let Some(unknown) = names.iter().find(|name| !NAMES.contains(name)) {
         return Err(format!("fixtures: unknown: {unknown}; one of {}", NAMES.join(", ")));
     }
@@ -36,12 +40,7 @@ fn snapshot(root: &Path) -> Result<(), String> {
 }
 
 fn write_snapshot(root: &Path, corpus: &Path, folder: &Path) -> Result<(), String> {
-    let cargo = |package: &str, program: &str| {
-        let mut command = Command::new("cargo");
-        command.current_dir(root).args(["run", "--release", "--quiet"]);
-        command.args(["--package", package, "--bin", program, "--"]);
-        command
-    };
+    let cargo = |package: &str, program: &str| cargo(root, package, program);
     let (feeds, database) = (folder.join("feeds"), folder.join("db.sqlite"));
     let file = root.join("crates/pratique/data/snapshot.jsonl.zst");
     let mirror = format!("file://{}", feeds.display());
@@ -49,6 +48,14 @@ fn write_snapshot(root: &Path, corpus: &Path, folder: &Path) -> Result<(), Strin
     let update = ["db", "update", "--mirror", &mirror, "--db"];
     call(cargo("pratique", "pratique").args(update).arg(&database))?;
     call(cargo("pratique-testkit", "snapshot").arg("write").args([&database, &file]))
+}
+
+/// A program of the workspace, built in release; relative paths are the caller's.
+fn cargo(root: &Path, package: &str, program: &str) -> Command {
+    let mut command = Command::new("cargo");
+    command.args(["run", "--release", "--quiet", "--manifest-path"]).arg(root.join("Cargo.toml"));
+    command.args(["--package", package, "--bin", program, "--"]);
+    command
 }
 
 fn call(command: &mut Command) -> Result<(), String> {

@@ -24,7 +24,9 @@ usage: cargo xtask CHORE
   tidy                  sizes, arrows between crates, prose, banned words
   docs [--check]        rewrites the generated pages (docs/cli.md), or says that they are old
   bench [NAME…]         measures what docs/benchmarks.md claims and rewrites its tables
-  fixtures [NAME…]      makes generated test data again (vectors, snapshot)";
+  fixtures [NAME…]      makes generated test data again (vectors, snapshot)
+  fixtures --scale small|baseline|full FOLDER
+                        writes feeds in their publishers' forms and sizes: a folder for --mirror";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();

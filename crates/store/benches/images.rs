@@ -1,7 +1,11 @@
 //! What the image side costs: `cargo bench -p pratique-store --bench images`.
 //!
 //! Images of 100 packages drawn from 200,000 distinct ones, in sets that images share. Two of the
-//! packages are in every image (as openssl is), 58 are of the 2,000 popular ones, 40 of all.
+//! packages are in every image (as openssl is), 58 are of the 2,000 popular ones, 40 of all. One
+//! more is in 1,000 images, and one in a single image.
+//!
+//! Reports are made on a thread of their own, so that filling a store takes little longer than
+//! registering.
 //!
 //! Settings by environment: `IMAGES` (10000), `SETS` (a twentieth of the images), `BATCH` (1000),
 //! `REPORTS` (1 keeps them), `STORE` (`postgres` for a private server, or the address of an empty
@@ -10,6 +14,8 @@
 #![allow(clippy::print_stdout, reason = "a program for people")]
 #![allow(clippy::disallowed_methods, reason = "a benchmark measures time")]
 
+use std::sync::mpsc;
+use std::thread;
 use std::time::Instant;
 
 use jiff::Timestamp;
@@ -26,6 +32,15 @@ use pratique_testkit::postgres::{Cluster, Durability};
 const PACKAGES: u64 = 200_000;
 const NAMES: u64 = 20_000;
 const POPULAR: u64 = 2_000;
+
+/// Batches of reports that wait to be registered.
+const BATCHES_WAITING: usize = 2;
+
+/// The source package that is in this many images.
+const OF_A_THOUSAND: (&str, u64) = ("source-of-a-thousand", 1_000);
+
+/// The source package that only the first image has.
+const OF_ONE: &str = "source-of-one-image";
 
 fn main() {
     let images = setting("IMAGES", 10_000);
@@ -85,18 +100,26 @@ fn register(database: &mut Database, images: u64, sets: u64) {
     let now = Timestamp::from_second(1_790_000_000).expect("a time");
     let options = RegisterOptions { now, keep_reports: setting("REPORTS", 0) > 0 };
     let batch_size = setting("BATCH", 1_000);
-    let mut first = 0;
-    while first < images {
-        let reports: Vec<IndexReport> =
-            (first..images.min(first + batch_size)).map(|image| report(image, sets)).collect();
+    let (made, reports) = mpsc::sync_channel::<Vec<IndexReport>>(BATCHES_WAITING);
+    thread::spawn(move || {
+        let mut first = 0;
+        while first < images {
+            let end = images.min(first + batch_size);
+            let batch = (first..end).map(|image| report(image, images, sets)).collect();
+            if made.send(batch).is_err() {
+                return;
+            }
+            first = end;
+        }
+    });
+    for reports in reports {
         let batch: Vec<Registration<'_>> =
             reports.iter().map(|report| Registration { report, references: &[] }).collect();
         database.register_images(&batch, &options).expect("registered");
-        first += batch_size;
     }
 }
 
-fn report(image: u64, sets: u64) -> IndexReport {
+fn report(image: u64, images: u64, sets: u64) -> IndexReport {
     let mut digest = [0; 32];
     digest[..8].copy_from_slice(&mixed(image).to_be_bytes());
     digest[8..16].copy_from_slice(&image.to_be_bytes());
@@ -105,6 +128,13 @@ fn report(image: u64, sets: u64) -> IndexReport {
     let mut packages: Vec<u64> = vec![0, NAMES];
     packages.extend((0..58).map(|index| mixed(set * 1_000 + index) % POPULAR));
     packages.extend((58..98).map(|index| mixed(set * 1_000 + index) % PACKAGES));
+    let mut packages: Vec<Package> = packages.into_iter().map(package).collect();
+    if set < OF_A_THOUSAND.1 * sets / images {
+        packages.push(special(OF_A_THOUSAND.0));
+    }
+    if image == 0 {
+        packages.push(special(OF_ONE));
+    }
     IndexReport {
         target: Target {
             reference: format!("registry.example.org/team-{}/app-{image}:1.0", image % 100),
@@ -119,7 +149,7 @@ fn report(image: u64, sets: u64) -> IndexReport {
             name: "Debian GNU/Linux 12 (bookworm)".to_owned(),
             ..Distro::default()
         }),
-        packages: packages.into_iter().map(package).collect(),
+        packages,
         partial: Vec::new(),
     }
 }
@@ -144,9 +174,20 @@ fn package(number: u64) -> Package {
     }
 }
 
+/// A package of its own name and source.
+fn special(source: &str) -> Package {
+    let version = "1:2.1.0-1";
+    Package {
+        name: source.replace("source", "package"),
+        version: version.to_owned(),
+        source: Some(SourcePackage { name: source.to_owned(), version: version.to_owned() }),
+        ..package(0)
+    }
+}
+
 /// An image that holds many versions of one package, as images of a build server do together.
 fn versions_of_one(count: u64) -> IndexReport {
-    let mut report = report(u64::MAX, 1);
+    let mut report = report(u64::MAX, u64::MAX, 1);
     let version = |number: u64| Package {
         name: "one".to_owned(),
         version: format!("1.0.{number}"),

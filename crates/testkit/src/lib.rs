@@ -5,6 +5,7 @@ pub mod containerd;
 pub mod feed;
 mod feed_server;
 pub mod image;
+pub mod mirror;
 pub mod postgres;
 pub mod process;
 pub mod sandbox;

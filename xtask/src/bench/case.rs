@@ -6,14 +6,24 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::{Cost, measure};
+use super::{Cost, fleet, measure};
 
 /// The names of all benchmarks, in the order of the page.
-pub(super) const NAMES: &[&str] =
-    &["scan", "short", "database", "matching", "sandboxes", "update", "large"];
+pub(super) const NAMES: &[&str] = &[
+    "scan",
+    "short",
+    "database",
+    "matching",
+    "sandboxes",
+    "update",
+    "large",
+    "feeds",
+    "impact",
+    "readers",
+];
 
 /// Those that take minutes and gigabytes: done only when they are named.
-pub(super) const LARGE: &[&str] = &["update", "large"];
+pub(super) const LARGE: &[&str] = &["update", "large", "feeds", "impact", "readers"];
 
 /// Runs one benchmark and gives its table.
 pub(super) fn measure_case(name: &str, root: &Path, folder: &Path) -> Result<String, String> {
@@ -24,17 +34,24 @@ pub(super) fn measure_case(name: &str, root: &Path, folder: &Path) -> Result<Str
         "database" => database(&programs, folder),
         "update" => update(&programs, "tracker", &["sqlite", "postgres"]),
         "large" => update(&programs, "large", &["sqlite", "postgres"]),
+        "feeds" => fleet::feeds(&programs, folder),
+        "impact" => fleet::impact(root, &programs, folder),
+        "readers" => fleet::readers(&programs),
         "matching" => matching(&programs, folder),
         _ => sandboxes(&programs),
     }
 }
 
 /// Executables of the release build.
-struct Programs {
-    pratique: PathBuf,
+pub(super) struct Programs {
+    pub(super) pratique: PathBuf,
     image: PathBuf,
     sandboxes: PathBuf,
     update: PathBuf,
+    pub(super) mirror: PathBuf,
+    pub(super) feeds: PathBuf,
+    pub(super) readers: PathBuf,
+    pub(super) postgres: PathBuf,
 }
 
 impl Programs {
@@ -46,6 +63,10 @@ impl Programs {
             image: release.join("bench-image"),
             sandboxes: release.join("bench-sandboxes"),
             update: release.join("bench-update"),
+            mirror: release.join("mirror"),
+            feeds: release.join("bench-feeds"),
+            readers: release.join("bench-readers"),
+            postgres: release.join("private-postgres"),
         }
     }
 }
@@ -275,13 +296,13 @@ fn matching(programs: &Programs, folder: &Path) -> Result<String, String> {
     Ok(table)
 }
 
-fn corpus_mirror() -> Option<String> {
+pub(super) fn corpus_mirror() -> Option<String> {
     let corpus = env::var_os("PRATIQUE_CORPUS")?;
     let feeds = fs::canonicalize(Path::new(&corpus).join("feeds")).ok()?;
     Some(format!("file://{}", feeds.display()))
 }
 
-fn call(command: &mut Command) -> Result<(), String> {
+pub(super) fn call(command: &mut Command) -> Result<(), String> {
     let output = command.output().map_err(|e| format!("{command:?}: {e}"))?;
     if matches!(output.status.code(), Some(0 | 5)) {
         return Ok(());
@@ -289,6 +310,6 @@ fn call(command: &mut Command) -> Result<(), String> {
     Err(format!("{command:?}: {}: {}", output.status, String::from_utf8_lossy(&output.stderr)))
 }
 
-fn text(path: &Path) -> String {
+pub(super) fn text(path: &Path) -> String {
     path.display().to_string()
 }

@@ -1,5 +1,7 @@
 //! `pratique db`.
 
+use pratique_testkit::mirror::{self, Scale};
+
 use crate::house::House;
 
 #[test]
@@ -68,4 +70,31 @@ fn a_mirror_without_anything_is_a_failure_with_a_hint() {
     let mirror = format!("file://{}", house.text_path("empty"));
     let ran = house.run(&["db", "update", "--mirror", &mirror, "--db", &house.db()]).expect(3);
     ran.says(&["hint:", "--mirror"]);
+}
+
+/// Goal: the generated feeds that benchmarks use are feeds indeed. Every source but Debian and the
+/// errata has an entry of its own for each one that was written: those join the packages of a CVE,
+/// and leave bug fixes out.
+#[test]
+fn generated_feeds_are_read_without_a_note_and_to_the_last_entry() {
+    let house = House::new();
+    let feeds = mirror::write(Scale::Small, mirror::SEED, &house.path("feeds")).expect("written");
+    let update = ["db", "update", "--mirror", &house.mirror(), "--db", &house.db()];
+    let ran = house.run(&update).expect(0);
+    assert!(!ran.stderr.contains("WARN"), "{}", ran.stderr);
+    let status = house.run(&["db", "status", "--format", "json", "--db", &house.db()]).expect(0);
+    let status = status.json();
+    let parts = status.as_array().expect("list");
+    for feed in feeds {
+        let of_feed =
+            |part: &&serde_json::Value| part["source"] == feed.feed || part["part"] == feed.feed;
+        let own: Vec<_> = parts.iter().filter(of_feed).collect();
+        let sum = |field: &str| -> u64 { own.iter().filter_map(|part| part[field].as_u64()).sum() };
+        let notes = own.iter().map(|part| part["notes"].as_array().map_or(0, Vec::len));
+        assert_eq!((sum("quarantined"), notes.sum::<usize>()), (0, 0), "{}", feed.feed);
+        match feed.feed {
+            "debian" | "almalinux" => assert!(sum("entries") * 2 > feed.record_count),
+            _ => assert_eq!(sum("entries"), feed.record_count, "{}", feed.feed),
+        }
+    }
 }
