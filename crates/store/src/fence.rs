@@ -18,9 +18,10 @@ use crate::session::postgres::PostgresSession;
 use crate::session::{Mode, Session, values};
 use crate::{Database, StoreError};
 
-/// How often a transaction is begun that meets the writes of others: each time one of them has got
-/// further.
-const TRIES_MAX: u32 = 10;
+/// How often a transaction is begun that meets the writes of others. Each time one of them has got
+/// further, and of three that write all the time any has a chance of a third: to lose as often as
+/// this is as likely as one in six hundred million.
+const TRIES_MAX: u32 = 50;
 
 /// Finds a lease that is still as its holder knows it, and keeps it so.
 const HELD: &str = "SELECT token FROM lease \
@@ -35,7 +36,7 @@ const HELD_AT_FIRST: &str = "SELECT token FROM lease \
 impl Database {
     /// Does several things as one: all of what `work` writes is kept, or nothing.
     ///
-    /// `work` sees one state of everything. It is done again, up to ten times, when it meets the
+    /// `work` sees one state of everything. It is done again, up to fifty times, when it meets the
     /// writes of somebody else, so it must leave nothing behind outside the database. With a
     /// `fence`, that lease must be held from beginning to end. Within a transaction it is part of
     /// that one.
