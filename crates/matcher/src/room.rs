@@ -70,13 +70,21 @@ pub enum Outcome {
     Done(Progress),
     /// Somebody else is at it and goes on: nothing was done here.
     Held(Lease),
+    /// A stop was asked for first; this much was done, and the rest waits for the next one.
+    Stopped(Progress),
 }
 
-/// Does all that is left to do under the lease, for commands. Blocks.
+/// Does all that is left to do under the lease, for commands. Blocks. When `stop` is triggered,
+/// what was begun is finished, which takes less than a second, and the lease is given back.
 ///
 /// # Errors
 /// [`MatchError::Impact`]; what earlier steps wrote stays, and the rest is done the next time.
-pub fn run_once(database: &Database, owner: &Owner, clock: &Clock) -> Result<Outcome, MatchError> {
+pub fn run_once(
+    database: &Database,
+    owner: &Owner,
+    clock: &Clock,
+    stop: &Shutdown,
+) -> Result<Outcome, MatchError> {
     if backlog(database)?.is_empty() {
         return Ok(Outcome::Done(Progress::default()));
     }
@@ -85,10 +93,10 @@ pub fn run_once(database: &Database, owner: &Owner, clock: &Clock) -> Result<Out
         Acquisition::Acquired(lease) => lease,
         Acquisition::Held { lease, .. } => return Ok(Outcome::Held(lease)),
     };
-    let result = drain_renewing(database, &mut lease, &times, clock);
+    let result = drain_renewing(database, &mut lease, &times, clock, stop);
     // One that cannot be given back expires.
     let _ = database.release_lease(&lease);
-    result.map(Outcome::Done)
+    result
 }
 
 fn drain_renewing(
@@ -96,17 +104,20 @@ fn drain_renewing(
     lease: &mut Lease,
     times: &LeaseTimes,
     clock: &Clock,
-) -> Result<Progress, MatchError> {
+    stop: &Shutdown,
+) -> Result<Outcome, MatchError> {
     let mut progress = Progress::default();
     let mut renewed_at = Instant::now();
-    while let Some(more) = step(database, Some(lease), StepLimits::default(), clock.now())? {
+    while !stop.is_triggered() {
+        let more = step(database, Some(lease), StepLimits::default(), clock.now())?;
+        let Some(more) = more else { return Ok(Outcome::Done(progress)) };
         progress.add(&more);
         if renewed_at.elapsed() >= times.renew_every() {
             renewed_at = Instant::now();
             *lease = database.renew_lease(lease, times.ttl())?;
         }
     }
-    Ok(progress)
+    Ok(Outcome::Stopped(progress))
 }
 
 impl Matcher {

@@ -17,6 +17,7 @@ use crate::args::DataArguments;
 use crate::bundled;
 use crate::database;
 use crate::exit::Failure;
+use crate::interrupt;
 use crate::progress::Progress;
 use crate::refresh::{self, Refresh};
 
@@ -151,6 +152,9 @@ impl Data {
             }
         }
         let outcomes = refresh.run(&self.store, planned, RoundConfig::default(), progress)?;
+        if interrupt::is_asked() {
+            return Err(interrupt::stopped());
+        }
         self.warnings.extend(refresh::problems(&outcomes));
         Ok(())
     }

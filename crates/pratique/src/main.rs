@@ -12,6 +12,7 @@ mod command;
 mod data;
 mod database;
 mod exit;
+mod interrupt;
 mod json;
 mod logging;
 mod matching;

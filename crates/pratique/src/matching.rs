@@ -7,13 +7,22 @@ use pratique_report::counted;
 use pratique_store::{Channel, Database};
 
 use crate::exit::{Exit, Failure};
+use crate::interrupt;
 
-/// Runs the matcher once; what it did, or `None` when a service is at it and goes on.
+/// Runs the matcher once; what it did, or `None` when a service is at it and goes on. Ctrl-C ends
+/// it between two steps, with its lease given back; that is a failure.
 pub(crate) fn run_once(database: &Database) -> Result<Option<Progress>, Failure> {
-    let outcome = pratique_matcher::run_once(database, &Owner::draw(), &Clock::system())
+    let hold = interrupt::hold();
+    let (owner, clock) = (Owner::draw(), Clock::system());
+    let outcome = pratique_matcher::run_once(database, &owner, &clock, hold.stop())
         .map_err(|error| Failure::new(Exit::Failed, error))?;
     Ok(match outcome {
         Outcome::Done(progress) => Some(progress),
+        Outcome::Stopped(_) => {
+            let error = anyhow::anyhow!("stopped before all findings were up to date");
+            return Err(Failure::new(Exit::Failed, error)
+                .hint("the next `pratique db update`, or a service, goes on from there"));
+        }
         Outcome::Held(_) => {
             // It looks by itself in a few seconds; a ring only makes it sooner.
             let _ = database.ring(Channel::Packages);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
-use pratique_clockwork::{Bell, Clock, Shutdown, Signals};
+use pratique_clockwork::Clock;
 use pratique_fetch::{Client, Mirror};
 use pratique_model::{Ecosystem, IndexReport, Release};
 use pratique_store::{Database, Store};
@@ -16,6 +16,7 @@ use pratique_update::{
 
 use crate::args::MirrorArguments;
 use crate::exit::{Exit, Failure};
+use crate::interrupt;
 use crate::progress::Progress;
 use crate::settings::Settings;
 
@@ -32,7 +33,7 @@ impl Refresh {
         Self { mirror, spool_folder: std::env::temp_dir() }
     }
 
-    /// Brings the planned parts up to date.
+    /// Brings the planned parts up to date. When Ctrl-C ends it, what was not done is given up.
     pub(crate) fn run(
         &self,
         store: &Store,
@@ -51,21 +52,12 @@ impl Refresh {
             .map_err(|e| failed(anyhow::Error::from(e).context("starting the runtime")))?;
         let shown = Arc::clone(progress);
         let count = planned.len();
-        let shutdown = Shutdown::new();
+        // So that Ctrl-C gives the leases back; else the next process waits until they expire.
+        let hold = interrupt::hold();
         let round = Round::new(config, client, Clock::system())
-            .with_shutdown(&shutdown)
+            .with_shutdown(hold.stop())
             .with_progress(move |step| shown.show(&words(&step, count)));
-        let outcome = runtime.block_on(async {
-            // So that Ctrl-C gives the leases back; without handlers it ends the process at once,
-            // and the next one waits until they expire.
-            let signals = Signals::try_new().map(|signals| signals.run(shutdown, Bell::new()));
-            let signals = signals.map(tokio::spawn);
-            let outcome = round.run(store, planned).await;
-            if let Ok(signals) = signals {
-                signals.abort();
-            }
-            outcome
-        });
+        let outcome = runtime.block_on(round.run(store, planned));
         progress.clear();
         outcome.map_err(|error| failed(error.into()))
     }

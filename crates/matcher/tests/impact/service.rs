@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use pratique_clockwork::lease::{LeaseMetrics, LeaseTimes, Owner};
 use pratique_clockwork::{Bell, Clock, Shutdown};
-use pratique_matcher::{Config, LEASE, Matcher, Metrics, Outcome, StepLimits, run_once};
+use pratique_matcher::{Config, LEASE, Matcher, Metrics, Outcome, Progress, StepLimits, run_once};
 use pratique_store::{Access, Acquisition, LeaseKeeper, Store};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
@@ -108,13 +108,26 @@ fn a_command_leaves_the_work_to_whoever_has_the_lease() {
     let clock = Clock::manual(world.now);
     let taken = world.database.acquire_lease(LEASE, &service, DEADLINE).expect("an answer");
     let Acquisition::Acquired(lease) = taken else { panic!("the lease was free") };
-    let outcome = run_once(&world.database, &command, &clock).expect("an answer");
+    let outcome = run_once(&world.database, &command, &clock, &Shutdown::new()).expect("an answer");
     assert_eq!(outcome, Outcome::Held(lease.clone()));
     assert!(world.database.release_lease(&lease).expect("an answer"));
-    let outcome = run_once(&world.database, &command, &clock).expect("an answer");
+    let outcome = run_once(&world.database, &command, &clock, &Shutdown::new()).expect("an answer");
     let Outcome::Done(progress) = outcome else { panic!("the lease was free: {outcome:?}") };
     assert_eq!(progress.package_count, 2, "new, and named by a part that was never read");
     assert!(world.step().is_none(), "nothing is left");
+    let again = world.database.acquire_lease(LEASE, &service, DEADLINE).expect("an answer");
+    assert!(matches!(again, Acquisition::Acquired(_)), "the command gave it back: {again:?}");
+}
+
+#[test]
+fn a_command_that_is_told_to_stop_gives_the_lease_back() {
+    let (_folder, _store, world) = world();
+    let (service, command) = (Owner::draw(), Owner::draw());
+    let stop = Shutdown::new();
+    stop.trigger();
+    let clock = Clock::manual(world.now);
+    let outcome = run_once(&world.database, &command, &clock, &stop).expect("an answer");
+    assert_eq!(outcome, Outcome::Stopped(Progress::default()));
     let again = world.database.acquire_lease(LEASE, &service, DEADLINE).expect("an answer");
     assert!(matches!(again, Acquisition::Acquired(_)), "the command gave it back: {again:?}");
 }

@@ -10,6 +10,7 @@ use crate::args::DbUpdateArguments;
 use crate::columns::Columns;
 use crate::database;
 use crate::exit::{Exit, Failure};
+use crate::interrupt;
 use crate::matching;
 use crate::progress::Progress;
 use crate::refresh::{self, Refresh};
@@ -45,6 +46,9 @@ pub(super) fn run(arguments: &DbUpdateArguments) -> Result<Exit, Failure> {
     say::print(table(&outcomes))?;
     for problem in refresh::problems(&outcomes) {
         eprintln!("pratique: {problem}");
+    }
+    if interrupt::is_asked() {
+        return Err(interrupt::stopped());
     }
     let progress = matching::run_once(&database::open(&store, Access::ReadWrite)?)?;
     if let Some(words) = matching::words(progress.as_ref()) {
