@@ -57,6 +57,8 @@ pub(crate) struct UpdaterSettings {
     pub(crate) max_data_age: Option<Duration>,
     /// `--lease-ttl`.
     pub(crate) lease_ttl: Option<Duration>,
+    /// `--idle-timeout`.
+    pub(crate) idle_timeout: Option<Duration>,
 }
 
 impl Settings {
@@ -113,6 +115,7 @@ impl UpdaterSettings {
             })?,
             max_data_age: section.text("max_data_age", units::duration)?,
             lease_ttl: section.text("lease_ttl", units::duration)?,
+            idle_timeout: section.text("idle_timeout", units::duration)?,
             intervals: BTreeMap::new(),
         };
         if let Some(mut intervals) = section.table("intervals")? {

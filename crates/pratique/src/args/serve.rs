@@ -90,4 +90,15 @@ pub(crate) struct UpdaterArguments {
         hide_env_values = true
     )]
     pub(crate) lease_ttl: Option<Duration>,
+
+    /// How long a server of feeds may stay silent before it is asked again, four times in all
+    /// [default: 45s].
+    #[arg(
+        long,
+        value_name = "DURATION",
+        value_parser = units::duration,
+        env = "PRATIQUE_UPDATER_IDLE_TIMEOUT",
+        hide_env_values = true
+    )]
+    pub(crate) idle_timeout: Option<Duration>,
 }

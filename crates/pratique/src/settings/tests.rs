@@ -13,6 +13,7 @@ jobs = 2
 listen = "127.0.0.1:9000"
 max_data_age = "2d"
 lease_ttl = "30s"
+idle_timeout = "20s"
 
 [updater.intervals]
 nvd = "12h"
@@ -34,6 +35,7 @@ fn every_key_is_read() {
         listen: Some("127.0.0.1:9000".parse().expect("an address")),
         max_data_age: Some(Duration::from_hours(48)),
         lease_ttl: Some(Duration::from_secs(30)),
+        idle_timeout: Some(Duration::from_secs(20)),
     };
     assert_eq!(Settings::parse(ALL), Ok(Settings { updater: expected }));
     for nothing in ["", "# A remark.\n", "[updater]\n", "[updater.intervals]\n"] {

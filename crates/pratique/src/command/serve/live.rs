@@ -4,6 +4,8 @@
 //! that runs, in order, and beginning another: what is due follows from the store, so nothing is
 //! lost but downloads under way. Settings that cannot be are told and leave everything as it was.
 
+use std::time::Duration;
+
 use pratique_clockwork::{Bell, Clock, Shutdown};
 use pratique_fetch::{Client, Mirror};
 use pratique_update::{Config, Links, Requests, Selection, Updater};
@@ -20,6 +22,7 @@ pub(super) struct Live {
     pub(super) update: Config,
     pub(super) client: Client,
     mirror: Option<Mirror>,
+    idle_timeout: Option<Duration>,
 }
 
 impl Live {
@@ -27,9 +30,15 @@ impl Live {
     pub(super) fn new(settings: &ServiceSettings) -> Result<Self, Failure> {
         let mut client = pratique_fetch::Config::new(std::env::temp_dir());
         client.mirror.clone_from(&settings.mirror);
+        client.idle_timeout = settings.idle_timeout.unwrap_or(client.idle_timeout);
         let client = Client::try_new(client, Clock::system())
             .map_err(|error| Failure::new(Exit::Failed, error))?;
-        Ok(Self { update: settings.update.clone(), client, mirror: settings.mirror.clone() })
+        Ok(Self {
+            update: settings.update.clone(),
+            client,
+            mirror: settings.mirror.clone(),
+            idle_timeout: settings.idle_timeout,
+        })
     }
 }
 
@@ -68,7 +77,9 @@ impl Reloading {
         read.update.round.lease_times = self.first.update.round.lease_times;
         let is_same = {
             let live = self.live.borrow();
-            live.update == read.update && live.mirror == read.mirror
+            live.update == read.update
+                && live.mirror == read.mirror
+                && live.idle_timeout == read.idle_timeout
         };
         if is_same {
             info!("the settings say what they said");

@@ -29,6 +29,8 @@ pub(super) struct ServiceSettings {
     pub(super) listen: Listen,
     pub(super) update: Config,
     pub(super) mirror: Option<Mirror>,
+    /// How long a server may stay silent; `None`: the client's own limit.
+    pub(super) idle_timeout: Option<Duration>,
 }
 
 impl ServiceSettings {
@@ -42,6 +44,10 @@ impl ServiceSettings {
         let file = &settings.updater;
         let update = update(&arguments.updater, file)?;
         update.check(pratique_feeds::sources()).map_err(|error| usage(error.into()))?;
+        let idle_timeout = arguments.updater.idle_timeout.or(file.idle_timeout);
+        if idle_timeout.is_some_and(|timeout| timeout.is_zero()) {
+            return Err(Failure::usage("idle_timeout: 0 leaves no server time to answer"));
+        }
         let listen = arguments.listen.clone().or_else(|| file.listen.clone());
         Ok(Self {
             rooms: arguments.only.clone(),
@@ -49,6 +55,7 @@ impl ServiceSettings {
             listen: listen.unwrap_or_else(|| LISTEN.parse().expect("an address")),
             update,
             mirror: arguments.mirror.parse(&settings)?,
+            idle_timeout,
         })
     }
 
