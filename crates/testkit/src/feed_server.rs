@@ -16,7 +16,7 @@ use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 pub use self::bomb::{gzip_bomb, zip_bomb};
 
@@ -79,6 +79,8 @@ struct State {
     scripts: HashMap<String, VecDeque<ScriptedAnswer>>,
     always: HashMap<String, ScriptedAnswer>,
     requests: Vec<Request>,
+    /// When each of them came.
+    arrivals: Vec<Instant>,
     held_count: usize,
     is_stopping: bool,
 }
@@ -152,6 +154,13 @@ impl FeedServer {
         });
     }
 
+    /// When a path was asked for, oldest first.
+    pub fn arrivals(&self, path: &str) -> Vec<Instant> {
+        let state = self.shared.lock();
+        let requests = state.requests.iter().zip(&state.arrivals);
+        requests.filter(|(request, _)| request.path == path).map(|(_, at)| *at).collect()
+    }
+
     fn wait_until(&self, deadline: Duration, what: &str, is_there: impl Fn(&State) -> bool) {
         let state = self.shared.lock();
         let waiting =
@@ -190,6 +199,8 @@ impl Shared {
         let answer = {
             let mut state = self.lock();
             state.requests.push(request.clone());
+            #[expect(clippy::disallowed_methods, reason = "when a real request came")]
+            state.arrivals.push(Instant::now());
             self.changed.notify_all();
             let scripted = state.scripts.get_mut(&request.path).and_then(VecDeque::pop_front);
             scripted.or_else(|| state.always.get(&request.path).cloned())

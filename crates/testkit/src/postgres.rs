@@ -21,6 +21,10 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 
 use crate::component;
 
+pub use self::tls::TlsCluster;
+
+mod tls;
+
 /// The only role of a cluster; it may do everything.
 const ROLE: &str = "pratique";
 
@@ -61,6 +65,8 @@ pub struct Cluster {
     programs: PathBuf,
     account: Option<Account>,
     durability: Durability,
+    /// The port on the loopback where it speaks TLS, if it does.
+    port: Option<u16>,
     template: OnceLock<()>,
     keeper: Mutex<Option<Child>>,
     database_count: AtomicU64,
@@ -113,6 +119,13 @@ impl Cluster {
     /// # Panics
     /// When there is a PostgreSQL and it cannot be started; its log is part of the message.
     pub fn start(durability: Durability) -> Option<Self> {
+        let cluster = Self::made(durability)?;
+        cluster.run();
+        Some(cluster)
+    }
+
+    /// Makes a cluster and does not start it.
+    fn made(durability: Durability) -> Option<Self> {
         let programs = programs()?;
         let parent = Some(std::env::temp_dir())
             .filter(|folder| folder.as_os_str().len() <= PARENT_BYTES_MAX)
@@ -131,18 +144,19 @@ impl Cluster {
             programs,
             account,
             durability,
+            port: None,
             template: OnceLock::new(),
             keeper: Mutex::default(),
             database_count: AtomicU64::new(0),
         };
         cluster.make();
-        cluster.run();
         Some(cluster)
     }
 
     /// The URL of a database of this cluster.
     pub fn url(&self, database: &str) -> String {
-        format!("postgres:///{database}?host={}&user={ROLE}", self.folder.display())
+        let port = self.port.map(|port| format!("&port={port}")).unwrap_or_default();
+        format!("postgres:///{database}?host={}&user={ROLE}{port}", self.folder.display())
     }
 
     /// A database that is as `migrate` left its template; see [`fresh_database`].
@@ -258,8 +272,9 @@ impl Cluster {
 
     fn run(&self) {
         let mut settings = format!(
-            "-c listen_addresses= -c unix_socket_directories={} -c max_connections=200",
-            self.folder.display()
+            "-c unix_socket_directories={} -c max_connections=200 {}",
+            self.folder.display(),
+            self.listening()
         );
         if self.durability == Durability::None {
             settings.push_str(" -c fsync=off -c synchronous_commit=off -c full_page_writes=off");
@@ -279,6 +294,14 @@ impl Cluster {
         let read = BufReader::new(output).read_line(&mut line);
         assert!(read.is_ok() && line == "ready\n", "PostgreSQL does not start: {}", self.log());
         *self.keeper.lock().unwrap_or_else(PoisonError::into_inner) = Some(keeper);
+    }
+
+    /// The settings of what it listens on besides its socket.
+    fn listening(&self) -> String {
+        match self.port {
+            Some(port) => tls::settings(&self.folder, port),
+            None => "-c listen_addresses=".to_owned(),
+        }
     }
 
     /// Closes the keeper's standard input with a last word, and waits until it has ended.
@@ -302,6 +325,11 @@ impl Drop for Cluster {
 }
 
 impl TestDatabase<'_> {
+    /// Its name on the server.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// The URL with which a client connects.
     pub fn url(&self) -> String {
         self.cluster.url(&self.name)

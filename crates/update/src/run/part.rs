@@ -190,6 +190,7 @@ impl Run<'_> {
         let must_read = self.shared.config.force || planned.reason != Reason::Old;
         let known = state.and_then(|state| state.fingerprint).filter(|_| !must_read);
         let known = known.map(|text| PartFingerprint::parse(&text)).unwrap_or_default();
+        tracing::debug!(part.name = %planned.part.id, "part {}: fetching", planned.part.id);
         let began_at = Instant::now();
         let look = self.look(planned, &known).await?;
         let list = match look {
@@ -240,6 +241,7 @@ impl Run<'_> {
         let part = &planned.part;
         let _turn = turn(self.shared, self.stop).await?;
         (self.shared.progress)(Progress::Parsing(part.id.clone()));
+        tracing::debug!(part.name = %part.id, "part {}: reading", part.id);
         let began_at = Instant::now();
         let Input { staging, documents, fingerprint, list, is_whole } = input;
         let (staging, summary) = Reading {
@@ -301,6 +303,7 @@ impl Run<'_> {
             if stop.is_triggered() {
                 return Ok(None);
             }
+            tracing::debug!(part.name = %part, "part {part}: committing");
             let applied = database.commit(staging, &options)?;
             let generation = applied.generation;
             let counts = match applied.is_changed() {
