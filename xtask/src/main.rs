@@ -19,7 +19,9 @@ mod tidy;
 
 const USAGE: &str = "\
 usage: cargo xtask CHORE
-  test [--no-install]   everything that must hold: installs what the tests need, then runs them
+  test [--no-install] [--full]
+                        everything that must hold: installs what the tests need, then runs them;
+                        full: scenarios with the times of the field, half an hour more
   quick                 the inner loop: formatting, lints, unit tests of the workspace
   tidy                  sizes, arrows between crates, prose, banned words
   docs [--check]        rewrites the generated pages (docs/cli.md), or says that they are old

@@ -8,13 +8,20 @@ use crate::docs;
 use crate::machine;
 use crate::step::{self, Tally};
 
+/// Set where scenarios are to take the times of the field (a lease of a minute, a server's silence
+/// of 45 s) instead of the shortest that a busy machine allows.
+const FULL_TIMES: &str = "PRATIQUE_FULL_TIMES";
+
 /// Runs everything; the last line is `N passed, N failed`.
 pub(crate) fn run(root: &Path, flags: &[&str]) -> Result<(), String> {
-    let is_installing = match flags {
-        [] => true,
-        ["--no-install"] => false,
-        _ => return Err(format!("test: unknown flags: {}", flags.join(" "))),
-    };
+    let (mut is_installing, mut is_full) = (true, false);
+    for flag in flags {
+        match *flag {
+            "--no-install" => is_installing = false,
+            "--full" => is_full = true,
+            _ => return Err(format!("test: unknown flag: {flag}")),
+        }
+    }
     let mut tally = Tally::default();
     if is_installing {
         tally.add(machine::install());
@@ -26,6 +33,9 @@ pub(crate) fn run(root: &Path, flags: &[&str]) -> Result<(), String> {
     tally.add(lints(root));
     let mut tests = cargo(root);
     tests.args(["test", "--workspace", "--no-fail-fast", "--quiet"]);
+    if is_full {
+        tests.env(FULL_TIMES, "1");
+    }
     if is_installing && env::var_os("PRATIQUE_REQUIRE").is_none() {
         tests.env("PRATIQUE_REQUIRE", machine::REQUIRED);
     }

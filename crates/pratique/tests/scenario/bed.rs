@@ -6,6 +6,7 @@ use std::process::{Command, Output};
 use std::time::Duration;
 
 use pratique_image::build::{ArchiveBuilder, Compression, ImageBuilder, LayerBuilder};
+use pratique_store::{Access, Database, Store};
 use pratique_testkit::feed::{self, DebianEntry};
 use pratique_testkit::postgres::{self, TestDatabase};
 use pratique_testkit::process::Process;
@@ -29,6 +30,8 @@ pub(crate) struct Bed {
 enum Place {
     File(String),
     Postgres(TestDatabase<'static>),
+    /// Somebody else's, at this address.
+    Elsewhere(String),
 }
 
 /// What a run of the program left behind.
@@ -84,6 +87,12 @@ impl Bed {
         Some(Self::new(folder, Place::Postgres(database)))
     }
 
+    /// A bed over the database at this address.
+    pub(crate) fn on(address: String) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        Self::new(folder, Place::Elsewhere(address))
+    }
+
     fn new(folder: tempfile::TempDir, database: Place) -> Self {
         for name in ["feeds", "tmp"] {
             fs::create_dir(folder.path().join(name)).expect("can be made");
@@ -99,9 +108,21 @@ impl Bed {
     /// The value of `--db`.
     pub(crate) fn db(&self) -> String {
         match &self.database {
-            Place::File(file) => file.clone(),
+            Place::File(address) | Place::Elsewhere(address) => address.clone(),
             Place::Postgres(database) => database.url(),
         }
+    }
+
+    /// The database, read beside the program.
+    pub(crate) fn open(&self) -> Database {
+        let store = Store::parse(&self.db()).expect("an address");
+        store.open(Access::ReadOnly).expect("a database")
+    }
+
+    /// The names of the leases that are held now.
+    pub(crate) fn leases(&self) -> Vec<String> {
+        let leases = self.open().leases().expect("an answer");
+        leases.into_iter().map(|lease| lease.name).collect()
     }
 
     /// Publishes a document, which lies below the mirror at `path`.

@@ -8,12 +8,16 @@
 #![allow(clippy::print_stderr, reason = "seeds are printed, and what is skipped is said loudly")]
 
 mod bed;
+mod chance;
 mod concurrent_images;
 mod crash;
 mod dead_enrichment;
+mod encrypted_store;
 mod failing_source;
 mod full_disk;
 mod hanging_server;
+mod interrupted;
+mod replicas;
 mod service;
 mod spoiled_feed;
 mod stopped_holder;
