@@ -19,6 +19,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("update", &["model", "version", "feeds", "fetch", "store", "clockwork"]),
     ("matcher", &["model", "version", "store", "clockwork"]),
     ("metrics", &["clockwork"]),
+    ("watch", &["model", "containerd", "store", "clockwork"]),
 ];
 
 /// Crates that may depend on everything.
