@@ -201,8 +201,14 @@ impl Containerd {
     pub fn run_container(&self, namespace: &str, id: &str, flags: &[&str], words: &[&str]) {
         // By default all containerds of a machine share runc's folder, and names clash there.
         let runc = self.folder.join("runc").display().to_string();
-        let start = ["run", "-d", "--runc-root", &runc];
+        let cgroup = format!("{}/{namespace}-{id}", self.cgroup());
+        let start = ["run", "-d", "--runc-root", &runc, "--cgroup", &cgroup];
         self.ctr(namespace, &[&start, flags, &[BUSYBOX, id], words].concat());
+    }
+
+    /// The control group in which all its containers have theirs.
+    pub fn cgroup(&self) -> String {
+        remains::cgroup(&self.folder)
     }
 
     /// The processes that are shims of this containerd.

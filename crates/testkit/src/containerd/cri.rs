@@ -5,7 +5,7 @@
 //! no network plugins; labels are those a kubelet sets, and carry the pod's name.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use hyper_util::rt::TokioIo;
@@ -18,7 +18,7 @@ use tonic::transport::{Channel, Endpoint, Uri};
 use tonic::{Request, Status};
 use tonic_prost::ProstCodec;
 
-use super::PAUSE;
+use super::{Containerd, PAUSE};
 use crate::process::eventually;
 
 /// How long CRI may take to see an image.
@@ -31,6 +31,8 @@ const NODE: i32 = 2;
 pub struct Cri {
     runtime: Runtime,
     channel: Channel,
+    cgroup_parent: String,
+    logs: PathBuf,
 }
 
 /// A pod sandbox that runs.
@@ -42,38 +44,40 @@ pub struct Sandbox {
 }
 
 impl Cri {
-    /// Of the containerd at a socket.
+    /// Of a containerd. Logs of containers go into its folder.
     ///
     /// # Panics
     /// Within an async runtime: it has its own.
-    pub fn connect(socket: &Path) -> Self {
+    pub fn connect(containerd: &Containerd) -> Self {
         let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
-        let socket = socket.to_owned();
+        let socket = containerd.socket();
         let connect = move |_: Uri| {
-            let socket: PathBuf = socket.clone();
+            let socket = socket.clone();
             async move { UnixStream::connect(socket).await.map(TokioIo::new) }
         };
         let channel = runtime.block_on(async {
             Endpoint::from_static("http://localhost")
                 .connect_with_connector_lazy(tower::service_fn(connect))
         });
-        Self { runtime, channel }
+        let (cgroup_parent, logs) = (containerd.cgroup(), containerd.folder().to_owned());
+        Self { runtime, channel, cgroup_parent, logs }
     }
 
-    /// Runs a pod's sandbox. Logs of its containers go into `logs`.
+    /// Runs a pod's sandbox.
     ///
     /// # Panics
     /// See [`Cri`].
-    pub fn run_pod_sandbox(&self, namespace: &str, name: &str, uid: &str, logs: &Path) -> Sandbox {
+    pub fn run_pod_sandbox(&self, namespace: &str, name: &str, uid: &str) -> Sandbox {
         let config = SandboxConfig {
             metadata: Some(SandboxMetadata {
                 name: name.to_owned(),
                 uid: uid.to_owned(),
                 namespace: namespace.to_owned(),
             }),
-            log_directory: logs.display().to_string(),
+            log_directory: self.logs.display().to_string(),
             labels: labels(namespace, name, uid, None),
             linux: Some(SandboxLinux {
+                cgroup_parent: self.cgroup_parent.clone(),
                 security_context: Some(Security {
                     namespace_options: Some(NamespaceOption { network: NODE }),
                 }),
@@ -243,6 +247,8 @@ struct SandboxMetadata {
 
 #[derive(Clone, PartialEq, Message)]
 struct SandboxLinux {
+    #[prost(string, tag = "1")]
+    cgroup_parent: String,
     #[prost(message, optional, tag = "2")]
     security_context: Option<Security>,
 }

@@ -53,7 +53,47 @@ pub(super) fn clear(folder: &Path) {
     for mount in mounts(folder).iter().rev() {
         let _ = unmount(mount, UnmountFlags::DETACH);
     }
+    remove_cgroups(folder);
+    remove_sockets(folder);
     let _ = fs::remove_dir_all(folder);
+}
+
+/// The name of the control group in which all containers of a bed have theirs.
+pub(super) fn cgroup(folder: &Path) -> String {
+    format!("/{}", folder.file_name().unwrap_or_default().to_string_lossy())
+}
+
+/// Removes the bed's control groups, of either version: a later container would find their counts.
+fn remove_cgroups(folder: &Path) {
+    let name = cgroup(folder);
+    let root = Path::new("/sys/fs/cgroup");
+    let controllers = fs::read_dir(root).into_iter().flatten().flatten();
+    let controllers = controllers.map(|entry| entry.path()).filter(|path| path.is_dir());
+    for controller in controllers.chain([root.to_owned()]) {
+        remove_folders(&controller.join(&name[1..]));
+    }
+}
+
+/// Removes folders only: the files of a control group go with it.
+fn remove_folders(folder: &Path) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            remove_folders(&entry.path());
+        }
+    }
+    let _ = fs::remove_dir(folder);
+}
+
+/// Removes the sockets of killed shims, which lie elsewhere.
+fn remove_sockets(folder: &Path) {
+    let tasks = folder.join("state/io.containerd.runtime.v2.task");
+    let entries = |path: PathBuf| fs::read_dir(path).into_iter().flatten().flatten();
+    for bundle in entries(tasks).flat_map(|namespace| entries(namespace.path())) {
+        let address = fs::read_to_string(bundle.path().join("address")).unwrap_or_default();
+        if let Some(path) = address.strip_prefix("unix://") {
+            let _ = fs::remove_file(path);
+        }
+    }
 }
 
 /// The shims of the containerd whose socket lies in the folder.

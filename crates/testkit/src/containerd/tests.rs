@@ -1,3 +1,5 @@
+//! The bed itself, on both builds.
+
 use super::*;
 
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -36,8 +38,8 @@ fn a_pod_runs_by_cri() {
     for build in [Build::Packaged, Build::Second] {
         let Some(bed) = Containerd::start_build(build) else { continue };
         bed.import_busybox("k8s.io");
-        let cri = cri::Cri::connect(&bed.socket());
-        let sandbox = cri.run_pod_sandbox("team", "web-1", "uid-1", bed.folder());
+        let cri = cri::Cri::connect(&bed);
+        let sandbox = cri.run_pod_sandbox("team", "web-1", "uid-1");
         let container = cri.create_container(&sandbox, "web", BUSYBOX, &["sleep", "1000"]);
         cri.start_container(&container);
         eventually("both run", DEADLINE, || {
