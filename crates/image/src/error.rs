@@ -42,6 +42,21 @@ pub enum ImageError {
         /// The target as given.
         target: String,
     },
+    /// containerd has no image of this name.
+    #[error("no image `{reference}` in containerd's namespace `{namespace}`")]
+    NotInContainerd {
+        /// The name as given, without the scheme.
+        reference: String,
+        /// Where it was looked for last.
+        namespace: String,
+    },
+    /// containerd cannot be asked, or refuses.
+    #[error("the image cannot be had from containerd")]
+    Containerd {
+        /// Why.
+        #[source]
+        source: Box<pratique_containerd::Error>,
+    },
     /// A file or folder cannot be opened, for want of permission or otherwise.
     #[error("{path}: cannot be opened")]
     Open {
@@ -162,9 +177,14 @@ impl ImageError {
         match self {
             Self::UnknownScheme { .. } | Self::UnsupportedScheme { .. } => ErrorKind::Usage,
             Self::NotFound { .. }
+            | Self::NotInContainerd { .. }
             | Self::Open { .. }
             | Self::NoPlatform { .. }
             | Self::NoReference { .. } => ErrorKind::NotFound,
+            Self::Containerd { source } => match **source {
+                pratique_containerd::Error::Unavailable { .. } => ErrorKind::NotFound,
+                _ => ErrorKind::Broken,
+            },
             _ => ErrorKind::Broken,
         }
     }
@@ -173,12 +193,18 @@ impl ImageError {
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::UnknownScheme { .. } | Self::UnsupportedScheme { .. } => {
-                "use oci-archive:, oci-dir:, docker-archive:, rootfs: or dir: with a path"
+                "use oci-archive:, oci-dir:, docker-archive:, rootfs: or dir: with a path, or \
+                 containerd: with a name"
             }
             Self::NotFound { .. } => {
                 "images are read from a file or folder; `docker save IMAGE -o image.tar` or \
                  `skopeo copy docker://IMAGE oci-archive:image.tar` makes one"
             }
+            Self::NotInContainerd { .. } => {
+                "names in containerd are whole, containerd:docker.io/library/alpine:3.20; another \
+                 namespace stands before them, containerd:k8s.io/docker.io/library/alpine:3.20"
+            }
+            Self::Containerd { .. } => "say where containerd listens with --containerd-address",
             Self::NoPlatform { .. } => "choose one of the offered with --platform",
             Self::NoReference { .. } => "name one of the offered after the path, `path:tag`",
             _ => return None,

@@ -3,8 +3,7 @@
 //! [`open()`] finds the image that a target names; [`Image::read_all`] streams its layers once, all
 //! digests verified, shows every file to a [`Reader`] and lays what the reader kept over one
 //! another as a [`View`]. Nothing is unpacked, written or executed. What packages are is left to
-//! the `scan` crate, registries and runtimes to a later version: they will be other ways to open a
-//! blob.
+//! the `scan` crate, registries to a later version: they will be another way to open a blob.
 //!
 //! What would surprise: a file that the view does not know may exist all the same. Only files that
 //! the reader wanted, and links, are remembered.
@@ -12,6 +11,7 @@
 mod archive;
 mod blob;
 pub mod build;
+mod containerd;
 mod error;
 mod folder;
 mod image;
@@ -28,6 +28,7 @@ mod stream;
 mod tar;
 mod walk;
 
+pub use containerd::CONTAINERD_ADDRESS;
 pub use error::{ErrorKind, ImageError};
 pub use image::{Image, LayerCache, NoCache, ReadOptions};
 pub use inflate::InflateError;

@@ -1,10 +1,10 @@
 //! From what the user typed to an [`Image`].
 //!
-//! `[SCHEME:]PATH[:TAG|@DIGEST]`. Without a scheme an existing path is looked at: a folder with an
-//! OCI layout or a tar archive is an image, any other folder is a root file system if it has an
-//! os-release or a package database, else a source tree. The part after the path, which chooses one
-//! image of several, is understood after a scheme only: `alpine:3.20` must not become the folder
-//! `alpine` that happens to lie there.
+//! `[SCHEME:]PATH[:TAG|@DIGEST]`, or `containerd:NAME`. Without a scheme an existing path is looked
+//! at: a folder with an OCI layout or a tar archive is an image, any other folder is a root file
+//! system if it has an os-release or a package database, else a source tree. The part after the
+//! path, which chooses one image of several, is understood after a scheme only: `alpine:3.20` must
+//! not become the folder `alpine` that happens to lie there.
 
 use std::path::{Path, PathBuf};
 
@@ -12,6 +12,7 @@ use pratique_model::{Platform, Target};
 
 use crate::archive::Archive;
 use crate::blob::{BlobName, Blobs, LayoutFolder};
+use crate::containerd::ContainerdImage;
 use crate::error::ImageError;
 use crate::image::{Image, Place};
 use crate::manifest::{Found, Selection, find_in_layout, find_in_saved};
@@ -20,7 +21,10 @@ use crate::manifest::{Found, Selection, find_in_layout, find_in_saved};
 const SCHEMES: [&str; 5] = ["oci-dir", "oci-archive", "docker-archive", "rootfs", "dir"];
 
 /// Schemes of the design behind which this crate cannot read yet; `sbom` never reaches it.
-const SCHEMES_ELSEWHERE: [&str; 5] = ["registry", "containerd", "docker", "podman", "sbom"];
+const SCHEMES_ELSEWHERE: [&str; 4] = ["registry", "docker", "podman", "sbom"];
+
+/// The scheme of images in a containerd on this machine.
+const CONTAINERD: &str = "containerd:";
 
 /// What makes a folder a root file system, when no scheme says so.
 const ROOT_MARKS: [&str; 10] = [
@@ -42,6 +46,8 @@ pub struct OpenOptions {
     /// The platform to take from an index. `None` takes this machine's on Linux, or the only one
     /// there is, even when it is for another machine.
     pub platform: Option<Platform>,
+    /// The socket of the containerd that `containerd:` asks; `None` for where it is by default.
+    pub containerd_address: Option<PathBuf>,
 }
 
 /// Opens what `target` names; nothing but documents and the list of an archive is read.
@@ -51,9 +57,16 @@ pub struct OpenOptions {
 /// configuration's digest). An archive that is both an OCI layout and a `docker save` archive, as
 /// Docker 25 and later write it, is read as an OCI layout unless the scheme says otherwise.
 ///
+/// `containerd:[NAMESPACE/]NAME` names an image in the containerd on this machine, by its full name
+/// there or a digest; without a namespace the one called `default` is meant. That scheme waits for
+/// containerd, and must not be opened or read on a thread of an async runtime.
+///
 /// # Errors
 /// See [`ImageError::kind`]. Trying again helps only after the file has changed.
 pub fn open(target: &str, options: &OpenOptions) -> Result<Image, ImageError> {
+    if let Some(reference) = target.strip_prefix(CONTAINERD) {
+        return open_in_containerd(target, reference, options);
+    }
     let request = Request::parse(target)?;
     let selection = Selection { reference: request.reference, platform: options.platform.clone() };
     let path = request.path.as_path();
@@ -150,6 +163,17 @@ fn sniff_folder(path: &Path) -> &'static str {
     } else {
         "dir"
     }
+}
+
+fn open_in_containerd(
+    target: &str,
+    reference: &str,
+    options: &OpenOptions,
+) -> Result<Image, ImageError> {
+    let blobs = ContainerdImage::open(options.containerd_address.as_deref(), reference)?;
+    let selection = Selection { reference: None, platform: options.platform.clone() };
+    let found = find_in_layout(&blobs, &selection)?;
+    Ok(image(target, "containerd", found, Box::new(blobs)))
 }
 
 fn open_layout(target: &str, path: &Path, selection: &Selection) -> Result<Image, ImageError> {

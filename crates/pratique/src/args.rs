@@ -73,7 +73,7 @@ pub(crate) enum Command {
 #[derive(Debug, Args)]
 pub(crate) struct ScanArguments {
     /// What to read: a path, or SCHEME:PATH with one of oci-dir, oci-archive, docker-archive,
-    /// rootfs, dir; sbom:FILE (sbom:- for standard input).
+    /// rootfs, dir; sbom:FILE (sbom:- for standard input); containerd:[NAMESPACE/]NAME.
     pub(crate) target: String,
 
     /// Report format and where it goes: FORMAT or FORMAT=FILE; may be given several times. Formats:
@@ -121,6 +121,11 @@ pub(crate) struct ScanArguments {
     /// Which image of a multi-platform one: os/architecture[/variant]; default: this machine's.
     #[arg(long, value_name = "PLATFORM")]
     pub(crate) platform: Option<Platform>,
+
+    /// The socket of the containerd that holds `containerd:` images; default:
+    /// /run/containerd/containerd.sock.
+    #[arg(long, value_name = "PATH")]
+    pub(crate) containerd_address: Option<PathBuf>,
 
     /// How many layers are read at once; default: the number of cores.
     #[arg(long, value_name = "N")]

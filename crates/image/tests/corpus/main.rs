@@ -44,8 +44,8 @@ fn images() -> Option<PathBuf> {
 fn read(path: &Path, platform: Option<&str>) -> (pratique_image::Image, View<u64>) {
     let platform = platform.map(|text| text.parse().expect("a platform"));
     let target = path.to_str().expect("the corpus has plain names");
-    let image =
-        open(target, &OpenOptions { platform }).unwrap_or_else(|error| panic!("{target}: {error}"));
+    let image = open(target, &OpenOptions { platform, ..OpenOptions::default() })
+        .unwrap_or_else(|error| panic!("{target}: {error}"));
     let view =
         image.read_all(&Everything, &ReadOptions::default(), &NoCache).unwrap_or_else(|error| {
             panic!("{target}: {error}: {:?}", std::error::Error::source(&error))
@@ -88,7 +88,10 @@ fn a_nested_index_gives_each_platform_its_own_image() {
     layers.dedup();
     assert_eq!(layers.len(), 3, "three different layers");
     let target = path.to_str().expect("plain name");
-    let options = OpenOptions { platform: Some("linux/s390x".parse().expect("a platform")) };
+    let options = OpenOptions {
+        platform: Some("linux/s390x".parse().expect("a platform")),
+        ..OpenOptions::default()
+    };
     let error = open(target, &options).err().expect("there is none").to_string();
     assert!(error.contains("linux/amd64, linux/arm64"), "{error}");
 }

@@ -64,7 +64,10 @@ pub(crate) fn listed(distro: Option<(&str, &str)>, packages: Vec<Package>) -> In
 pub(crate) fn scanned(corpus: &Path, file: &str) -> IndexReport {
     let platform = "linux/amd64".parse().expect("a platform");
     let target = format!("oci-archive:{}", corpus.join("images").join(file).display());
-    let options = pratique_image::OpenOptions { platform: Some(platform) };
+    let options = pratique_image::OpenOptions {
+        platform: Some(platform),
+        ..pratique_image::OpenOptions::default()
+    };
     let image = pratique_image::open(&target, &options).expect("the image opens");
     pratique_scan::scan(&image, &pratique_scan::ScanOptions::default()).expect("it is scanned")
 }

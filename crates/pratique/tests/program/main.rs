@@ -7,6 +7,7 @@
 #![allow(clippy::print_stderr, reason = "what is skipped is said loudly")]
 
 mod compare;
+mod containerd;
 mod corpus;
 mod database;
 mod demo;

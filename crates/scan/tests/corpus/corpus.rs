@@ -33,7 +33,8 @@ pub(crate) fn image(file: &str) -> Option<PathBuf> {
 pub(crate) fn report(file: &str, platform: Option<&str>, options: &ScanOptions<'_>) -> IndexReport {
     let path = image(file).expect("the corpus is there");
     let platform = platform.map(|platform| platform.parse().expect("a platform"));
-    let image = open(&path.to_string_lossy(), &OpenOptions { platform }).expect("opens");
+    let image = open(&path.to_string_lossy(), &OpenOptions { platform, ..OpenOptions::default() })
+        .expect("opens");
     scan(&image, options).expect("scans")
 }
 

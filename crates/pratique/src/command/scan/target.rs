@@ -21,7 +21,10 @@ pub(super) fn read(arguments: &ScanArguments) -> Result<IndexReport, Failure> {
 }
 
 fn image(arguments: &ScanArguments) -> Result<IndexReport, Failure> {
-    let options = OpenOptions { platform: arguments.platform.clone() };
+    let options = OpenOptions {
+        platform: arguments.platform.clone(),
+        containerd_address: arguments.containerd_address.clone(),
+    };
     let image = pratique_image::open(&arguments.target, &options).map_err(open_failure)?;
     let folder = arguments.data.cache_dir.clone().or_else(paths::default_cache);
     let cache = folder.map(|folder| Cache::new(&folder));
