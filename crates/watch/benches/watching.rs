@@ -13,7 +13,7 @@ use std::time::Duration;
 use pratique_clockwork::{Bell, Clock, Shutdown};
 use pratique_model::ContainerState;
 use pratique_store::{Access, Database, NoticeFilter, Store};
-use pratique_watch::{Config, Error, Metrics, Watcher};
+use pratique_watch::{Config, Error, Health, Metrics, Watcher};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -40,6 +40,7 @@ impl Bed {
             store: Store::file(&folder.path().join("node.db")),
             clock: Clock::system(),
             bell: Bell::new(),
+            health: Health::new(),
             config,
             metrics: Metrics::new(),
         };

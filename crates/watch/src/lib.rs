@@ -16,6 +16,7 @@ mod error;
 mod event;
 mod facts;
 mod handler;
+mod health;
 mod key;
 mod link;
 mod metrics;
@@ -27,6 +28,7 @@ mod writer;
 
 pub use config::Config;
 pub use error::Error;
+pub use health::Health;
 pub use metrics::Metrics;
 pub use runtime::{Events, Runtime};
 pub use watcher::Watcher;

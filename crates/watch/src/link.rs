@@ -21,6 +21,7 @@ use crate::config::Config;
 use crate::digests::DigestCache;
 use crate::error::Error;
 use crate::facts::{Details, Facts, is_cri};
+use crate::health::Health;
 use crate::key::Key;
 use crate::runtime::{Events, Runtime};
 
@@ -73,6 +74,8 @@ pub(crate) struct Link<R> {
     pub(crate) inputs: Sender<Input>,
     /// Rung when everything is to be listed again.
     pub(crate) relist: Bell,
+    /// Says whether the runtime is followed.
+    pub(crate) health: Health,
 }
 
 /// Why a connection was given up.
@@ -111,6 +114,7 @@ impl<R: Runtime> Link<R> {
         loop {
             let mut was_up = false;
             let broken = self.follow(&mut relist, &mut random, &mut was_up).await;
+            self.health.set(Some(broken.to_string()));
             match broken {
                 Broken::Ended => return,
                 Broken::Refused(error) => {
@@ -157,6 +161,7 @@ impl<R: Runtime> Link<R> {
             return broken;
         }
         *was_up = true;
+        self.health.set(None);
         info!(runtime.version = %version, "container runtime: following it, version {version:?}");
         match session.go_on(relist).await {
             Ok(()) => Broken::Ended,

@@ -11,6 +11,7 @@ use crate::config::Config;
 use crate::desk::{Desk, INPUTS_MAX, Parts};
 use crate::digests::DigestCache;
 use crate::error::Error;
+use crate::health::Health;
 use crate::link::Link;
 use crate::metrics::Metrics;
 use crate::runtime::Runtime;
@@ -20,8 +21,8 @@ use crate::writer::Writer;
 const TAKEN_NAMESPACES: [(&str, &str); 2] =
     [("k8s.io", "it is Kubernetes'"), ("moby", "it is Docker's")];
 
-/// Follows a node's container runtime. It runs once: whoever wants it again makes a new one.
-#[derive(Debug)]
+/// Follows a node's container runtime. It runs once; a clone is a new one.
+#[derive(Clone, Debug)]
 pub struct Watcher<R> {
     /// The runtime.
     pub runtime: R,
@@ -31,6 +32,8 @@ pub struct Watcher<R> {
     pub clock: Clock,
     /// Rung when notices were written.
     pub bell: Bell,
+    /// Says whether the runtime is followed.
+    pub health: Health,
     /// How it works.
     pub config: Config,
     /// What it tells Prometheus.
@@ -59,6 +62,7 @@ impl<R: Runtime> Watcher<R> {
             cache: cache.clone(),
             inputs,
             relist: relist.clone(),
+            health: self.health,
         };
         let desk = Desk::new(Parts {
             runtime: self.runtime,

@@ -14,7 +14,7 @@ use pratique_clockwork::{Bell, Clock, Random, Shutdown};
 use pratique_containerd::Event;
 use pratique_model::{Container, ContainerState, ExitReason, NoticeKind, NumberedNotice};
 use pratique_store::{Access, Database, NoticeFilter, Store};
-use pratique_watch::{Config, Error, Metrics, Watcher};
+use pratique_watch::{Config, Error, Health, Metrics, Watcher};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 
@@ -31,6 +31,7 @@ struct Bed {
     _folder: TempDir,
     path: PathBuf,
     config: Config,
+    health: Health,
     watcher: Option<(Shutdown, JoinHandle<Result<(), Error>>)>,
 }
 
@@ -39,7 +40,8 @@ impl Bed {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("node.db");
         let runtime = Scripted::new();
-        Self { runtime, _folder: folder, path, config: Config::default(), watcher: None }
+        let (config, health) = (Config::default(), Health::new());
+        Self { runtime, _folder: folder, path, config, health, watcher: None }
     }
 
     fn watcher(&self) -> Watcher<Scripted> {
@@ -48,6 +50,7 @@ impl Bed {
             store: Store::file(&self.path),
             clock: Clock::system(),
             bell: Bell::new(),
+            health: self.health.clone(),
             config: self.config.clone(),
             metrics: Metrics::new(),
         }
@@ -189,6 +192,7 @@ async fn a_gap_begins_and_ends_and_what_was_missed_is_in_between() {
     bed.until_state("a", ContainerState::Running).await;
     bed.runtime.go_down();
     bed.until_told("gap_begin  reconcile").await;
+    assert!(bed.health.problem().is_some(), "it says so");
     bed.runtime.exit(NS, "a", 2);
     bed.runtime.run(NS, "b", 2);
     bed.runtime.come_up();
@@ -225,11 +229,15 @@ async fn a_runtime_that_is_not_there_is_waited_for() {
     let shutdown = Shutdown::new();
     let running = tokio::spawn(bed.watcher().run(shutdown.clone()));
     bed.watcher = Some((shutdown, running));
-    bed.until("store", |bed| bed.database().is_some()).await;
+    bed.until("problem with a reason", |bed| {
+        bed.health.problem().is_some_and(|problem| problem != "not connected yet")
+    })
+    .await;
     assert_eq!(bed.told(), [""; 0]);
     bed.runtime.come_up();
     bed.until_state("a", ContainerState::Running).await;
     assert!(!bed.told().iter().any(|told| told.starts_with("gap")), "it was never there");
+    assert_eq!(bed.health.problem(), None);
     bed.stop().await;
 }
 
