@@ -22,6 +22,8 @@ const PACKAGES: &[(&str, &str)] = &[
     ("containerd", "containerd"),
     ("runc", "runc"),
     ("busybox-static", "busybox"),
+    // libFuzzer is C++.
+    ("g++", "c++"),
 ];
 
 /// Components whose absence is a failure once [`install`] has run, as `PRATIQUE_REQUIRE` names

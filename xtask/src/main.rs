@@ -1,5 +1,5 @@
 //! The project's chores, one word each: `cargo xtask test`, `quick`, `tidy`, `docs`, `bench`,
-//! `fixtures`.
+//! `fuzz`, `fixtures`.
 //!
 //! Nothing here is shipped. Every chore prints what it runs and how long that took, so that a slow
 //! step is seen; what a chore needs from the machine it installs or names.
@@ -12,6 +12,7 @@ use std::process::ExitCode;
 mod bench;
 mod docs;
 mod fixtures;
+mod fuzz;
 mod machine;
 mod step;
 mod test_run;
@@ -26,6 +27,8 @@ usage: cargo xtask CHORE
   tidy                  sizes, arrows between crates, prose, banned words
   docs [--check]        rewrites the generated pages (docs/cli.md), or says that they are old
   bench [NAME…]         measures what docs/benchmarks.md claims and rewrites its tables
+  fuzz [--seconds N] [NAME…]
+                        throws made-up input at what is read from outside, each for a minute
   fixtures [NAME…]      makes generated test data again (vectors, snapshot)
   fixtures --scale small|baseline|full FOLDER
                         writes feeds in their publishers' forms and sizes: a folder for --mirror";
@@ -40,6 +43,7 @@ fn main() -> ExitCode {
         ["tidy"] => tidy::run(&root),
         ["docs", flags @ ..] => docs::run(&root, flags),
         ["bench", names @ ..] => bench::run(&root, names),
+        ["fuzz", flags @ ..] => fuzz::run(&root, flags),
         ["fixtures", names @ ..] => fixtures::run(&root, names),
         _ => {
             eprintln!("{USAGE}");

@@ -5,12 +5,17 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::docs;
+use crate::fuzz;
 use crate::machine;
 use crate::step::{self, Tally};
 
 /// Set where scenarios are to take the times of the field (a lease of a minute, a server's silence
 /// of 45 s) instead of the shortest that a busy machine allows.
 const FULL_TIMES: &str = "PRATIQUE_FULL_TIMES";
+
+/// How long each fuzz target runs here: long enough to try some ten thousand inputs. Whoever
+/// changes what one of them reads runs `cargo xtask fuzz`.
+const FUZZ_SECONDS: &str = "5";
 
 /// Runs everything; the last line is `N passed, N failed`.
 pub(crate) fn run(root: &Path, flags: &[&str]) -> Result<(), String> {
@@ -44,6 +49,8 @@ pub(crate) fn run(root: &Path, flags: &[&str]) -> Result<(), String> {
     tally.add(generated_pages(root));
     if is_installing {
         tally.add(licences(root));
+        let seconds = ["--seconds", FUZZ_SECONDS];
+        tally.add(step::call("fuzz targets", || fuzz::run(root, &seconds)));
     }
     println!("{} passed, {} failed", tally.passed, tally.failed);
     if tally.failed == 0 { Ok(()) } else { Err("not everything passed".to_owned()) }

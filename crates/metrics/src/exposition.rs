@@ -243,7 +243,7 @@ fn escape(text: &str, with_quotes: bool) -> String {
     escaped
 }
 
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 pub(crate) mod strict;
 #[cfg(test)]
 mod tests;

@@ -10,6 +10,8 @@ mod breaker;
 mod collect;
 mod discovery;
 mod exposition;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 mod http;
 mod json;
 mod metrics;

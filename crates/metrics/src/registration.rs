@@ -140,6 +140,12 @@ impl Registration {
         Ok(Self { definitions, by_name })
     }
 
+    /// All metrics, sorted by name.
+    #[cfg(any(test, fuzzing))]
+    pub(crate) fn definitions(&self) -> &[Definition] {
+        &self.definitions
+    }
+
     /// The number and definition of a name.
     pub(crate) fn find(&self, name: &str) -> Option<(u32, &Definition)> {
         let index = *self.by_name.get(name)?;
