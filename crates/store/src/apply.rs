@@ -325,7 +325,7 @@ fn write_group(
         };
         let old = old.get(&id).ok_or_else(|| StoreError::damaged("a stored advisory"))?;
         let differences = if old.is_gone {
-            returned(&old.gone_packages, &advisory)
+            returned(&old.advisory, &old.gone_packages, &advisory)
         } else {
             differences(&old.advisory, &advisory)
         };

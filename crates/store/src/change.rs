@@ -162,7 +162,8 @@ pub(crate) fn differences(old: &Advisory, new: &Advisory) -> Vec<Difference> {
         let kind = if is_affecting(rows) { ChangeKind::New } else { ChangeKind::NotAffected };
         found.push(of_package(kind, key, None, Some(words(rows))));
     }
-    if !before.is_empty() && !after.is_empty() {
+    // Also of one that names no package any more: which findings it gave, only this tells.
+    if !before.is_empty() {
         compare_vulnerabilities(old, new, &mut found);
     }
     if found.is_empty() && has_other_words(old, new) {
@@ -333,12 +334,13 @@ fn severity(advisory: &Advisory, rows: &[&Affected]) -> Severity {
 
 /// What differs when an advisory that was gone is there again: all of it is new, and what it was
 /// about before and is not now stays withdrawn. That is said once more, because the withdrawal of
-/// the whole no longer knows which packages it meant.
-pub(crate) fn returned(gone: &[PackageKey], new: &Advisory) -> Vec<Difference> {
+/// the whole no longer knows which packages and vulnerabilities it meant.
+pub(crate) fn returned(old: &Advisory, gone: &[PackageKey], new: &Advisory) -> Vec<Difference> {
     let after = by_package(new);
     let mut found = vec![whole(ChangeKind::New)];
     let left = gone.iter().filter(|key| !after.contains_key(*key));
     found.extend(left.map(|key| of_package(ChangeKind::Withdrawn, key, None, None)));
+    compare_vulnerabilities(old, new, &mut found);
     found
 }
 

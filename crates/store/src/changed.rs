@@ -5,7 +5,7 @@
 //! every live advisory about that CVE, whichever part brought it. What the packages of a new
 //! advisory are is read as it is now: if it was narrowed since, a later change says so.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use jiff::Timestamp;
 
@@ -44,6 +44,9 @@ pub struct ChangedKey {
     /// The vulnerabilities: the one that the change names, else all of the advisory's. Empty for
     /// an advisory that names none, which is its own vulnerability.
     pub vulnerabilities: Vec<String>,
+    /// Whether the advisory began or ceased to name a vulnerability, as far back as changes are
+    /// kept.
+    pub has_other_vulnerabilities: bool,
     /// The packages, sorted: the one that the change names, else all of the advisory's, else those
     /// of all live advisories about the vulnerability. Empty for [`ChangeKind::Baseline`], which is
     /// about everything in the part.
@@ -65,13 +68,15 @@ impl ChangeCursor {
 struct ChangeRow {
     key: ChangedKey,
     cve: Option<i64>,
+    /// The advisory's number.
+    advisory: Option<i64>,
     /// Numbers of scopes with the name of a package in each.
     scopes: Vec<(i64, String)>,
 }
 
 const COLUMNS: &str = "change.id, change.generation, change.at, change.kind, change.cve, \
                        change.scope, change.package, change.old, change.new, advisory.name, \
-                       advisory.vulnerabilities, advisory.packages";
+                       advisory.vulnerabilities, advisory.packages, change.advisory";
 
 impl Database {
     /// The changes of a part after `after`, oldest first, at most `limit`, each with the packages
@@ -97,9 +102,12 @@ impl Database {
         let values = values![number, after.generation, after.sequence, limit];
         let rows = self.session.all(doing, &sql, values, change_row)?;
         let about = self.packages_about(&rows)?;
+        let renamed = self.renamed(&rows)?;
         let reader = self.rows();
         let mut keys = Vec::with_capacity(rows.len());
-        for ChangeRow { mut key, cve, scopes: own } in rows {
+        for ChangeRow { mut key, cve, advisory, scopes: own } in rows {
+            key.has_other_vulnerabilities =
+                advisory.is_some_and(|advisory| renamed.contains(&advisory));
             let about = cve.filter(|_| key.advisory.is_none()).and_then(|cve| about.get(&cve));
             let mut packages = BTreeSet::new();
             for (scope, package) in own.iter().chain(about.into_iter().flatten()) {
@@ -110,6 +118,19 @@ impl Database {
             keys.push(key);
         }
         Ok(keys)
+    }
+
+    /// The advisories that began or ceased to name a vulnerability: which stands in changes of
+    /// their own, and these need not be among the rows.
+    fn renamed(&self, rows: &[ChangeRow]) -> Result<HashSet<i64>, StoreError> {
+        let advisories: BTreeSet<i64> = rows.iter().filter_map(|row| row.advisory).collect();
+        let advisories: Vec<i64> = advisories.into_iter().collect();
+        // The conditions are those of the index, too.
+        let sql = "SELECT DISTINCT advisory FROM change WHERE advisory IN LIST(?1) \
+                   AND advisory IS NOT NULL AND cve IS NOT NULL";
+        let values = &[Value::Integers(&advisories)];
+        let renamed = self.session.all("reading changes", sql, values, |row| row.integer(0))?;
+        Ok(renamed.into_iter().collect())
     }
 
     /// The packages of all live advisories about the CVEs that changes name alone.
@@ -149,13 +170,14 @@ fn change_row(row: &Row<'_>) -> Result<ChangeRow, StoreError> {
         cursor: ChangeCursor { sequence: row.integer(0)?, generation: row.count(1)? },
         at: encoding::timestamp(row.integer(2)?)?,
         kind: ChangeKind::from_code(row.integer(3)?)?,
+        has_other_vulnerabilities: false,
         advisory,
         vulnerabilities,
         packages: Vec::new(),
         old: row.optional_string(7)?,
         new: row.optional_string(8)?,
     };
-    Ok(ChangeRow { key, cve, scopes })
+    Ok(ChangeRow { key, cve, advisory: row.optional_integer(12)?, scopes })
 }
 
 fn scopes_of(packages: Option<&str>) -> Result<Vec<(i64, String)>, StoreError> {

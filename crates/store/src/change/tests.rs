@@ -124,6 +124,30 @@ fn a_cve_that_is_added_or_dropped_is_named() {
 }
 
 #[test]
+fn a_cve_that_is_dropped_with_all_packages_is_named() {
+    let other = |new: &mut Advisory| new.vulnerabilities = vec!["CVE-2024-0002".to_owned()];
+    let renamed = changed(|new| {
+        other(new);
+        new.affected.clear();
+    });
+    let expected = [
+        (ChangeKind::Withdrawn, Some("fixed"), None),
+        (ChangeKind::Withdrawn, None, None),
+        (ChangeKind::New, None, None),
+    ];
+    check("without packages", &base(), &renamed, &expected);
+    let found = returned(&base(), &[], &changed(other));
+    let found: Vec<_> =
+        found.iter().map(|found| (found.kind, found.vulnerability.as_deref())).collect();
+    let expected = [
+        (ChangeKind::New, None),
+        (ChangeKind::Withdrawn, Some("CVE-2024-0001")),
+        (ChangeKind::New, Some("CVE-2024-0002")),
+    ];
+    assert_eq!(found, expected, "there again");
+}
+
+#[test]
 fn words_alone_are_a_change_of_text() {
     for (case, new) in [
         ("summary", changed(|new| new.summary = Some("a typo is mended".to_owned()))),
