@@ -11,6 +11,7 @@
 //! tells nothing; and what two parts say of one package is told once.
 
 mod compare;
+mod focus;
 mod notice;
 mod payload;
 mod place;
@@ -27,12 +28,20 @@ use pratique_store::{
 
 use crate::{MatchError, coverage};
 use compare::Difference;
+use focus::Focus;
 use notice::NameKey;
 use place::{Place, Standing};
 
 /// How many packages are held against their statements at once. A kernel package has a thousand
 /// hits of a hundred bytes and more; this bounds them to some ten megabytes.
 const PACKAGES_AT_ONCE: usize = 100;
+
+/// How many findings that differ a step gathers before it is content, though it has looked at fewer
+/// packages than it may; some ten megabytes. What there is to tell is never cut.
+const FINDINGS_MAX: usize = 50_000;
+
+/// How many packages are looked at before it is asked whether that was enough.
+const PACKAGES_BETWEEN: usize = 25;
 
 /// How many names are looked up at once.
 const NAMES_AT_ONCE: usize = 500;
@@ -149,6 +158,7 @@ fn work(
         database,
         limits,
         silent: silent.collect(),
+        focus: None,
         impact: Impact::default(),
         progress: Progress { step_count: 1, ..Progress::default() },
     };
@@ -175,6 +185,8 @@ struct Round<'a> {
     limits: StepLimits,
     /// Parts whose first load was not read to its end: what rests on them is not told.
     silent: BTreeSet<PartId>,
+    /// What is looked at of packages; `None`: everything.
+    focus: Option<Focus>,
     impact: Impact,
     progress: Progress,
 }
@@ -193,6 +205,7 @@ impl Round<'_> {
         };
         self.progress.change_count = keys.len() as u64;
         self.impact.cursors.push(place.cursor(&part.id));
+        self.focus = Focus::of(&keys, part.generation);
         let mut differences = self.differences(&keys)?;
         let mut notices = notice::of_facts(self.database, &keys)?;
         notices.add(notice::of_differences(self.database, &mut differences, generations)?);
@@ -251,8 +264,8 @@ impl Round<'_> {
     fn assess_pending(&mut self) -> Result<bool, StoreError> {
         let packages = self.database.pending_packages(self.limits.packages_max)?;
         let is_some = !packages.is_empty();
-        self.impact.assessed = packages.iter().map(|package| package.key).collect();
-        self.look_at(packages)?;
+        let count = self.look_at(&packages)?;
+        self.impact.assessed = packages[..count].iter().map(|package| package.key).collect();
         Ok(is_some)
     }
 
@@ -268,26 +281,38 @@ impl Round<'_> {
                 scopes.extend(releases.into_iter().map(|release| (ecosystem, release)));
             }
             let packages = self.database.packages_of(&scopes, after, left)?;
-            let reached = packages.last().filter(|_| packages.len() == left);
+            let count = self.look_at(&packages)?;
+            let is_cut = count < packages.len();
+            if is_cut && count == 0 {
+                break;
+            }
+            let reached = packages[..count].last().filter(|_| is_cut || count == left);
             let place = match reached {
                 Some(last) => Place::Packages { target, after: last.key },
                 None => Place::Whole(target),
             };
-            left -= packages.len();
+            left -= count;
             self.impact.cursors.push(place.cursor(id));
-            self.look_at(packages)?;
-            if left == 0 {
+            if left == 0 || is_cut {
                 break;
             }
         }
         Ok(())
     }
 
-    /// Brings the findings of packages up to date and tells nobody.
-    fn look_at(&mut self, packages: Vec<StoredPackage>) -> Result<(), StoreError> {
-        let differences = self.compare(packages)?;
-        self.take(differences);
-        Ok(())
+    /// Brings the findings of packages up to date and tells nobody. Gives how many of them it
+    /// looked at: all, or those until there was enough to write.
+    fn look_at(&mut self, packages: &[StoredPackage]) -> Result<usize, StoreError> {
+        let mut count = 0;
+        for packages in packages.chunks(PACKAGES_BETWEEN) {
+            if self.impact.findings.len() + self.impact.removals.len() >= FINDINGS_MAX {
+                break;
+            }
+            let differences = self.compare(packages.to_vec())?;
+            self.take(differences);
+            count += packages.len();
+        }
+        Ok(count)
     }
 
     /// Packages that were never looked at, and the others.
@@ -327,7 +352,9 @@ impl Round<'_> {
         let mut differences = Vec::new();
         for group in packages.chunk_by(|a, b| a.release == b.release) {
             for packages in group.chunks(PACKAGES_AT_ONCE) {
-                differences.extend(compare::differences(self.database, packages, &self.silent)?);
+                let focus = self.focus.as_ref();
+                let found = compare::differences(self.database, packages, &self.silent, focus)?;
+                differences.extend(found);
             }
         }
         Ok(differences)

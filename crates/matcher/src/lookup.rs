@@ -53,19 +53,45 @@ pub(crate) fn hits<'a>(
 ) -> Vec<Hit<'a>> {
     let mut hits = Vec::new();
     for subject in subjects {
-        for statements in naming(subject.installed.package(), release, statements) {
-            hit::hits(subject, statements, &mut hits);
-        }
+        hits_of(subject, release, statements, &mut hits);
     }
     hits
 }
 
+/// Adds the statements that concern one subject.
+pub(crate) fn hits_of<'a>(
+    subject: &Subject<'a>,
+    release: Option<&Release>,
+    statements: &'a Statements,
+    into: &mut Vec<Hit<'a>>,
+) {
+    for statements in naming(subject.installed.package(), release, statements) {
+        hit::hits(subject, statements, into);
+    }
+}
+
 /// The advisories behind the hits.
 pub(crate) fn advisories(hits: &[Hit<'_>], database: &Database) -> Result<Advisories, StoreError> {
-    let keys: BTreeSet<AdvisoryKey> = hits.iter().map(|hit| hit.statement.advisory).collect();
+    let mut advisories = Advisories::new();
+    let keys = hits.iter().map(|hit| hit.statement.advisory);
+    add_advisories(&mut advisories, keys, database)?;
+    Ok(advisories)
+}
+
+/// Reads those advisories that are not there yet.
+pub(crate) fn add_advisories(
+    advisories: &mut Advisories,
+    keys: impl Iterator<Item = AdvisoryKey>,
+    database: &Database,
+) -> Result<(), StoreError> {
+    let keys: BTreeSet<AdvisoryKey> = keys.filter(|key| !advisories.contains_key(key)).collect();
     let keys: Vec<AdvisoryKey> = keys.into_iter().collect();
+    if keys.is_empty() {
+        return Ok(());
+    }
     let stored = database.advisories(&keys)?;
-    Ok(stored.into_iter().map(|stored| (stored.key, stored)).collect())
+    advisories.extend(stored.into_iter().map(|stored| (stored.key, stored)));
+    Ok(())
 }
 
 /// Whether any statement is about a package of this name.

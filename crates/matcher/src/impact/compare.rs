@@ -1,16 +1,25 @@
 //! What the findings of packages are now, and in what that differs from what is stored.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::RangeInclusive;
+use std::rc::Rc;
 
 use pratique_model::{Package, PartId, Suppression};
 use pratique_store::{AdvisoryKey, Database, PackageKey, StoreError, StoredFinding, StoredPackage};
 
 use crate::finding::{status, voice_of};
-use crate::hit::{Outcome, Subject};
+use crate::hit::{self, Outcome, Subject};
 use crate::installed::Installed;
 use crate::lookup::{self, Statements};
 use crate::rating;
-use crate::row::{self, Row};
+use crate::row::{self, Advisories, Row};
+
+use super::focus::Focus;
+
+/// How many hits are joined at once. A kernel package has thousands of some hundred bytes; this
+/// bounds them to some ten megabytes.
+const HITS_AT_ONCE: usize = 50_000;
 
 /// A finding that is other than it was.
 #[derive(Clone, Debug, PartialEq)]
@@ -60,12 +69,13 @@ impl Difference {
     }
 }
 
-/// Holds packages of one release, all to be matched, against all statements about them, and tells
-/// in what that differs from the stored findings.
+/// Holds packages of one release, all to be matched, against all statements about them, or those
+/// in the focus, and tells in what that differs from the stored findings.
 pub(super) fn differences(
     database: &Database,
     packages: &[StoredPackage],
     silent: &BTreeSet<PartId>,
+    focus: Option<&Focus>,
 ) -> Result<Vec<Difference>, StoreError> {
     let Some(first) = packages.first() else { return Ok(Vec::new()) };
     let release = first.release.as_ref();
@@ -78,32 +88,51 @@ pub(super) fn differences(
             installed: Installed::new(package),
         })
         .collect();
-    let statements = lookup::statements(&subjects, release, |_| true, database)?;
-    let hits = lookup::hits(&subjects, release, &statements);
-    let advisories = lookup::advisories(&hits, database)?;
-    let rows = row::join(hits, &advisories, release, &inner);
-    let mut comparison =
-        Comparison { database, statements: &statements, silent, found: Vec::new() };
-    let mut stored = stored(database, packages)?;
-    let mut rows = &rows[..];
-    for (package_index, package) in packages.iter().enumerate() {
-        let count = rows.partition_point(|row| row.package_index <= package_index);
-        let (own, rest) = rows.split_at(count);
-        rows = rest;
-        let stored = stored.remove(&package.key).unwrap_or_default();
-        comparison.compare(package, own, stored)?;
+    let mut statements = lookup::statements(&subjects, release, |_| true, database)?;
+    let mut advisories = Advisories::new();
+    let mut cves = None;
+    if let Some(focus) = focus {
+        let keys = statements.values().flatten().map(|statement| statement.advisory);
+        lookup::add_advisories(&mut advisories, keys, database)?;
+        let keys: Vec<PackageKey> = packages.iter().map(|package| package.key).collect();
+        cves = focus.narrow(database, &keys, &mut statements, &advisories)?;
+    }
+    let mut comparison = Comparison {
+        database,
+        statements: &statements,
+        silent,
+        named: HashMap::new(),
+        found: Vec::new(),
+    };
+    let mut hits = Vec::new();
+    let mut first = 0;
+    for (index, subject) in subjects.iter().enumerate() {
+        lookup::hits_of(subject, release, &statements, &mut hits);
+        if hits.len() < HITS_AT_ONCE && index + 1 < subjects.len() {
+            continue;
+        }
+        let keys = hits.iter().map(|hit| hit.statement.advisory);
+        lookup::add_advisories(&mut advisories, keys, database)?;
+        let mut rows = row::join(std::mem::take(&mut hits), &advisories, release, &inner);
+        if let Some(cves) = &cves {
+            rows.retain(|row| cves.contains(row.id));
+        }
+        comparison.compare_all(packages, first..=index, &rows, cves.as_ref())?;
+        first = index + 1;
     }
     Ok(comparison.found)
 }
 
-/// The stored findings by package, then by vulnerability.
+/// The stored findings by package, then by vulnerability; only those of `cves`, if given.
 fn stored(
     database: &Database,
     packages: &[StoredPackage],
+    cves: Option<&BTreeSet<String>>,
 ) -> Result<HashMap<PackageKey, BTreeMap<String, StoredFinding>>, StoreError> {
     let keys: Vec<PackageKey> = packages.iter().map(|package| package.key).collect();
+    let cves: Option<Vec<&str>> = cves.map(|cves| cves.iter().map(String::as_str).collect());
     let mut stored: HashMap<_, BTreeMap<_, _>> = HashMap::new();
-    for finding in database.findings_of(&keys, None)? {
+    for finding in database.findings_of(&keys, cves.as_deref())? {
         let own = stored.entry(finding.package).or_default();
         own.insert(finding.vulnerability.clone(), finding);
     }
@@ -114,10 +143,32 @@ struct Comparison<'a> {
     database: &'a Database,
     statements: &'a Statements,
     silent: &'a BTreeSet<PartId>,
+    /// What [`Self::named`] has found, by the names of packages.
+    named: HashMap<Vec<String>, Rc<BTreeSet<String>>>,
     found: Vec<Difference>,
 }
 
 impl Comparison<'_> {
+    /// Compares the rows of some packages, in their order, with the stored findings.
+    fn compare_all(
+        &mut self,
+        packages: &[StoredPackage],
+        range: RangeInclusive<usize>,
+        rows: &[Row<'_>],
+        cves: Option<&BTreeSet<String>>,
+    ) -> Result<(), StoreError> {
+        let mut stored = stored(self.database, &packages[range.clone()], cves)?;
+        let mut rows = rows;
+        for package_index in range {
+            let count = rows.partition_point(|row| row.package_index <= package_index);
+            let (own, rest) = rows.split_at(count);
+            rows = rest;
+            let package = &packages[package_index];
+            self.compare(package, own, stored.remove(&package.key).unwrap_or_default())?;
+        }
+        Ok(())
+    }
+
     /// Compares the rows of one package with its stored findings.
     fn compare(
         &mut self,
@@ -204,7 +255,11 @@ impl Comparison<'_> {
     }
 
     /// The ids of all advisories that speak of a package's names, whatever of its versions.
-    fn named(&self, package: &StoredPackage) -> Result<BTreeSet<String>, StoreError> {
+    fn named(&mut self, package: &StoredPackage) -> Result<Rc<BTreeSet<String>>, StoreError> {
+        let names: Vec<String> = hit::names(&package.package).map(Cow::into_owned).collect();
+        if let Some(ids) = self.named.get(&names) {
+            return Ok(Rc::clone(ids));
+        }
         let release = package.release.as_ref();
         let naming = lookup::naming(&package.package, release, self.statements);
         let keys: BTreeSet<AdvisoryKey> = naming.flatten().map(|stated| stated.advisory).collect();
@@ -215,6 +270,8 @@ impl Comparison<'_> {
             ids.extend(stored.advisory.aliases);
             ids.insert(stored.advisory.id);
         }
+        let ids = Rc::new(ids);
+        self.named.insert(names, Rc::clone(&ids));
         Ok(ids)
     }
 }

@@ -19,7 +19,7 @@ use pratique_testkit::postgres;
 use crate::world::{Shown, Told, World, built, deb, pypi};
 
 /// How many worlds are made up in memory.
-const WORLDS: u64 = 40;
+const WORLDS: u64 = 120;
 
 /// How many on PostgreSQL, where a step takes longer.
 const POSTGRES_WORLDS: u64 = 3;
