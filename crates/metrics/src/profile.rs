@@ -31,8 +31,8 @@ pub(crate) enum ProfileError {
     #[error("another profile is being taken")]
     Busy,
     /// The timer or the signal cannot be had, or what was gathered not be read.
-    #[error("no profile")]
-    Profiler(#[from] pprof::Error),
+    #[error("no profile: {0}")]
+    Profiler(pprof::Error),
     /// A fault of ours.
     #[error("the profile could not be written")]
     Written,
@@ -54,10 +54,11 @@ pub(crate) async fn cpu(duration: Duration, shutdown: &Shutdown) -> Result<Vec<u
     let watching = ProfilerGuardBuilder::default()
         .frequency(i32::from(FREQUENCY_HZ))
         .blocklist(&BLOCKLIST)
-        .build()?;
+        .build()
+        .map_err(ProfileError::Profiler)?;
     let _ = shutdown.unless_triggered(tokio::time::sleep(duration)).await;
     let writing = tokio::task::spawn_blocking(move || {
-        let report = watching.report().build()?;
+        let report = watching.report().build().map_err(ProfileError::Profiler)?;
         drop(watching);
         encode::gzip(&encode::profile(&report, FREQUENCY_HZ)).ok_or(ProfileError::Written)
     });
