@@ -14,6 +14,9 @@ use crate::{Database, StoreError, encoding, notice};
 /// How long a container that was removed is remembered.
 pub const DELETED_CONTAINERS_KEPT: SignedDuration = SignedDuration::from_hours(24);
 
+/// The flag that numbers the writers.
+const WRITER_FLAG: &str = "runtime.writer";
+
 /// How many rows of the runtime's tables one sweep removes at most, so that it takes well under a
 /// second.
 const SWEEP_ROWS_MAX: u64 = 5_000;
@@ -29,6 +32,12 @@ pub struct RuntimeChanges {
     pub gone_images: Vec<(String, String)>,
     /// What there is to tell, in order.
     pub notices: Vec<Notice>,
+}
+
+/// The right to write what a node's runtime does: of the one who took it over last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RuntimeWriter {
+    number: u64,
 }
 
 /// What a sweep of the runtime's tables removed.
@@ -62,13 +71,33 @@ const WRITING: &str = "writing what the runtime does";
 const READING: &str = "reading containers";
 
 impl Database {
+    /// Becomes the one who writes what the node's runtime does. Whatever an earlier one still had
+    /// in hand is not written any more, so what is read after this stays true until one writes.
+    ///
+    /// # Errors
+    /// Those of [`Self::transaction`].
+    pub fn take_over_runtime(&self) -> Result<RuntimeWriter, StoreError> {
+        self.in_transaction("taking over the node's containers", None, |database| {
+            let number = database.runtime_writer()? + 1;
+            database.set_flag(WRITER_FLAG, &number.to_string(), None)?;
+            Ok(RuntimeWriter { number })
+        })
+    }
+
     /// Writes what became of containers and images together with what is to be told of it, all or
     /// nothing. Gives the number of the last notice; `None` when there is none.
     ///
     /// # Errors
-    /// Those of [`Self::transaction`].
-    pub fn write_runtime(&self, changes: &RuntimeChanges) -> Result<Option<u64>, StoreError> {
+    /// [`StoreError::Superseded`] when another has taken over; those of [`Self::transaction`].
+    pub fn write_runtime(
+        &self,
+        writer: RuntimeWriter,
+        changes: &RuntimeChanges,
+    ) -> Result<Option<u64>, StoreError> {
         self.in_transaction(WRITING, None, |database| {
+            if database.runtime_writer()? != writer.number {
+                return Err(StoreError::Superseded);
+            }
             database.write_containers(&changes.containers)?;
             database.write_node_images(changes)?;
             notice::write(database, &changes.notices)
@@ -138,6 +167,12 @@ impl Database {
             let notices = notice::sweep(database, now, SWEEP_ROWS_MAX)?;
             Ok(SweptRuntime { containers, notices })
         })
+    }
+
+    /// The number of the one who took over last; 0 before the first.
+    fn runtime_writer(&self) -> Result<u64, StoreError> {
+        let Some(flag) = self.flag(WRITER_FLAG)? else { return Ok(0) };
+        flag.value.parse().map_err(|_| StoreError::damaged(format!("writer {:?}", flag.value)))
     }
 
     fn write_containers(&self, containers: &[Container]) -> Result<(), StoreError> {

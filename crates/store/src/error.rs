@@ -104,6 +104,9 @@ pub enum StoreError {
         /// The number of that holding.
         token: u64,
     },
+    /// Another has taken over the writing of what the node's runtime does; nothing was written.
+    #[error("another watcher has taken over the node's containers")]
+    Superseded,
     /// Something was to be written to a database opened for reading.
     #[error("database opened for reading only")]
     ReadOnly,

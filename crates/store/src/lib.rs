@@ -62,7 +62,7 @@ pub use apply::{Applied, CommitOptions};
 pub use bell::Channel;
 pub use change::{Change, ChangeKind};
 pub use changed::{ChangeCursor, ChangedKey, PackageName};
-pub use container::{DELETED_CONTAINERS_KEPT, RuntimeChanges, SweptRuntime};
+pub use container::{DELETED_CONTAINERS_KEPT, RuntimeChanges, RuntimeWriter, SweptRuntime};
 pub use database::{Access, Database, Hold};
 pub use error::{Cause, StoreError};
 pub use finding::{Cursor, Impact, StoredFinding};

@@ -185,7 +185,7 @@ impl<R: Runtime> Desk<R> {
                     }
                 }
                 result = self.writer.written(), if !self.flight.is_empty() => {
-                    self.take_written(result.ok_or(Error::Writer)?);
+                    self.take_written(result.ok_or(Error::Writer)?)?;
                 }
                 Some(handled) = self.handlers.join_next() => self.take_handled(handled),
                 Some(waited) = self.waits.join_next() => {
@@ -194,7 +194,7 @@ impl<R: Runtime> Desk<R> {
                         self.take_wait(&key, pid, result);
                     }
                 }
-                place = Arc::clone(&self.places).acquire_owned(), if !self.parked.is_empty() => {
+                place = Arc::clone(&self.places).acquire_owned(), if self.may_hand_out() => {
                     let place = place.expect("the semaphore is never closed");
                     if let Some((taken, ask)) = self.parked.pop_front() {
                         self.hand_out(taken, ask, place);
@@ -217,15 +217,13 @@ impl<R: Runtime> Desk<R> {
         while let Some(delayed) = self.delays.pop(now) {
             self.take_delayed(delayed);
         }
-        if !self.is_stopping {
-            self.take_events(now);
-        }
+        self.take_events(now);
         self.look_after_queue();
         self.write()
     }
 
     fn take_events(&mut self, now: Duration) {
-        while self.batch.len() < BATCH_MAX && self.parked.len() < PARKED_MAX {
+        while self.may_take() {
             let Some(taken) = self.queue.take(now) else { return };
             match self.what_to_ask(&taken) {
                 None => self.judge(taken, &Answer::default()),
@@ -235,6 +233,17 @@ impl<R: Runtime> Desk<R> {
                 },
             }
         }
+    }
+
+    /// Whether an event may be taken out of the queue. Without a runtime every question would fail,
+    /// and keys would wait longer and longer.
+    fn may_take(&self) -> bool {
+        let has_room = self.batch.len() < BATCH_MAX && self.parked.len() < PARKED_MAX;
+        has_room && self.is_connected && !self.is_stopping
+    }
+
+    fn may_hand_out(&self) -> bool {
+        self.is_connected && !self.parked.is_empty()
     }
 
     fn what_to_ask(&self, taken: &Taken<Key, Event>) -> Option<Ask> {
@@ -318,7 +327,7 @@ impl<R: Runtime> Desk<R> {
         self.batch.is_empty() && self.flight.is_empty()
     }
 
-    fn take_written(&mut self, result: Result<(), StoreError>) {
+    fn take_written(&mut self, result: Result<(), StoreError>) -> Result<(), Error> {
         let flight = std::mem::take(&mut self.flight);
         let Err(error) = result else {
             let now = self.clock.now();
@@ -334,8 +343,11 @@ impl<R: Runtime> Desk<R> {
             if has_notices {
                 self.bell.ring();
             }
-            return;
+            return Ok(());
         };
+        if matches!(error, StoreError::Superseded) {
+            return Err(Error::Superseded);
+        }
         warn!("what the runtime does could not be written, tried again: {error}");
         let now = self.now();
         for pending in flight {
@@ -347,6 +359,7 @@ impl<R: Runtime> Desk<R> {
                 (None, _) => {}
             }
         }
+        Ok(())
     }
 
     /// An event is handled and, if there was anything, written.
@@ -431,7 +444,8 @@ impl<R: Runtime> Desk<R> {
 
     /// When to look again though nothing comes.
     fn wake_at(&self) -> Instant {
-        let nearest = [self.queue.wake_at(), self.delays.next()].into_iter().flatten().min();
+        let queued = self.queue.wake_at().filter(|_| self.may_take());
+        let nearest = [queued, self.delays.next()].into_iter().flatten().min();
         // Far enough to be no work, near enough to be a time.
         let after = nearest.unwrap_or(self.now() + Duration::from_secs(3600));
         self.origin + after

@@ -9,6 +9,9 @@ pub enum Error {
     /// What is remembered cannot be read. Trying again may help.
     #[error("reading what is remembered of the node")]
     Store(#[source] StoreError),
+    /// Another watcher was started on the same store; one of them is one too many.
+    #[error("another watcher has taken over the store")]
+    Superseded,
     /// A namespace belongs to another manager, so its tasks must not be removed.
     #[error("namespace {namespace:?} cannot be managed: {reason}")]
     Refused {
@@ -27,7 +30,7 @@ impl Error {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Store(error) => error.is_transient(),
-            Self::Refused { .. } => false,
+            Self::Superseded | Self::Refused { .. } => false,
             Self::Writer => true,
         }
     }

@@ -5,7 +5,7 @@ use tracing::info;
 
 use pratique_clockwork::{Bell, Clock, Shutdown};
 use pratique_model::{Container, NodeImage};
-use pratique_store::{Access, Database, Store, StoreError};
+use pratique_store::{Access, Database, RuntimeWriter, Store, StoreError};
 
 use crate::config::Config;
 use crate::desk::{Desk, INPUTS_MAX, Parts};
@@ -45,15 +45,16 @@ impl<R: Runtime> Watcher<R> {
     ///
     /// # Errors
     /// [`Error::Refused`] at once, or as soon as it is seen, when a namespace must not be managed;
-    /// [`Error::Store`] when what is remembered cannot be read.
+    /// [`Error::Store`] when what is remembered cannot be read; [`Error::Superseded`] when another
+    /// watcher was started on the same store.
     pub async fn run(self, shutdown: Shutdown) -> Result<(), Error> {
         refuse_taken(&self.config)?;
         let store = self.store.clone();
         let opening = tokio::task::spawn_blocking(move || read(&store)).await;
-        let (database, containers, images) =
+        let Remembered { database, writer, containers, images } =
             opening.map_err(|_| Error::Writer)?.map_err(Error::Store)?;
         info!("{} containers and {} images are known", containers.len(), images.len());
-        let writer = Writer::start(database, self.clock.clone());
+        let writer = Writer::start(database, writer, self.clock.clone());
         let (inputs, incoming) = channel(4 * INPUTS_MAX);
         let (cache, relist) = (DigestCache::default(), Bell::new());
         let link = Link {
@@ -95,9 +96,19 @@ fn refuse_taken(config: &Config) -> Result<(), Error> {
     }
 }
 
-fn read(store: &Store) -> Result<(Database, Vec<Container>, Vec<NodeImage>), StoreError> {
+/// What the last watcher left.
+struct Remembered {
+    database: Database,
+    writer: RuntimeWriter,
+    containers: Vec<Container>,
+    images: Vec<NodeImage>,
+}
+
+fn read(store: &Store) -> Result<Remembered, StoreError> {
     let database = store.open(Access::ReadWrite)?;
+    // First, so that an earlier watcher's thread changes nothing after it was read.
+    let writer = database.take_over_runtime()?;
     let containers = database.containers(false)?;
     let images = database.node_images()?;
-    Ok((database, containers, images))
+    Ok(Remembered { database, writer, containers, images })
 }

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use tracing::warn;
 
 use pratique_clockwork::Clock;
-use pratique_store::{Database, RuntimeChanges, StoreError};
+use pratique_store::{Database, RuntimeChanges, RuntimeWriter, StoreError};
 
 /// Between two looks for what is old.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(60);
@@ -21,10 +21,10 @@ pub(crate) struct Writer {
 
 impl Writer {
     /// Starts the thread.
-    pub(crate) fn start(database: Database, clock: Clock) -> Self {
+    pub(crate) fn start(database: Database, writer: RuntimeWriter, clock: Clock) -> Self {
         let (changes, incoming) = channel(1);
         let (outgoing, results) = channel(1);
-        tokio::task::spawn_blocking(move || work(&database, &clock, incoming, &outgoing));
+        tokio::task::spawn_blocking(move || work(&database, writer, &clock, incoming, &outgoing));
         Self { changes, results }
     }
 
@@ -41,13 +41,14 @@ impl Writer {
 
 fn work(
     database: &Database,
+    writer: RuntimeWriter,
     clock: &Clock,
     mut incoming: Receiver<RuntimeChanges>,
     outgoing: &Sender<Result<(), StoreError>>,
 ) {
     let mut swept_at = Instant::now();
     while let Some(changes) = incoming.blocking_recv() {
-        let result = database.write_runtime(&changes).map(|_| ());
+        let result = database.write_runtime(writer, &changes).map(|_| ());
         if outgoing.blocking_send(result).is_err() {
             return;
         }

@@ -94,10 +94,9 @@ impl Bed {
     }
 
     fn notices(&self) -> Vec<NumberedNotice> {
-        let database = self.database();
-        let notices = database
-            .map(|database| database.notices(&NoticeFilter::default(), 100_000).expect("notices"));
-        notices.unwrap_or_default()
+        // A store that is just being made has nothing to tell.
+        let read = |database: Database| database.notices(&NoticeFilter::default(), 100_000).ok();
+        self.database().and_then(read).unwrap_or_default()
     }
 
     /// What was told, in short.
@@ -112,7 +111,7 @@ impl Bed {
     }
 
     fn container(&self, id: &str) -> Option<Container> {
-        self.database()?.container(NS, id).expect("an answer")
+        self.database()?.container(NS, id).ok().flatten()
     }
 
     async fn until_told(&self, text: &str) {
@@ -378,6 +377,23 @@ async fn a_namespace_that_is_anothers_is_not_managed() {
         let result = tokio::time::timeout(DEADLINE, running).await.expect("ends at once");
         assert!(matches!(result, Err(Error::Refused { .. })), "{namespace}: {result:?}");
     }
+}
+
+#[tokio::test]
+async fn of_two_watchers_on_one_store_the_newer_goes_on() {
+    let mut bed = Bed::new();
+    bed.start().await;
+    let (_, older) = bed.watcher.take().expect("runs");
+    let shutdown = Shutdown::new();
+    let newer = tokio::spawn(bed.watcher().run(shutdown.clone()));
+    bed.watcher = Some((shutdown, newer));
+    bed.until("two subscriptions", |bed| bed.runtime.subscriber_count() == 2).await;
+    bed.runtime.run(NS, "a", 1);
+    let ended = tokio::time::timeout(DEADLINE, older).await.expect("ends").expect("no panic");
+    assert!(matches!(ended, Err(Error::Superseded)), "{ended:?}");
+    bed.until_state("a", ContainerState::Running).await;
+    assert_eq!(bed.told(), ["container_created a event", "container_started a event"]);
+    bed.stop().await;
 }
 
 /// 200 containers that end with codes of their own, while runtime and watcher come and go at

@@ -19,6 +19,7 @@ pub(super) const CASES: &[Case] = list![
     what_is_told_is_numbered_and_read_on,
     what_is_written_together_is_kept_together,
     names_of_images_come_and_go,
+    who_was_superseded_writes_nothing_more,
     what_is_old_goes_and_numbers_never_come_again,
 ];
 
@@ -62,7 +63,8 @@ fn write(database: &Database, containers: &[Container], notices: &[Notice]) -> O
         notices: notices.to_vec(),
         ..RuntimeChanges::default()
     };
-    database.write_runtime(&changes).expect("written")
+    let writer = database.take_over_runtime().expect("taken over");
+    database.write_runtime(writer, &changes).expect("written")
 }
 
 fn a_container_is_read_as_it_was_written_last(database: &mut Database) {
@@ -123,7 +125,8 @@ fn what_is_written_together_is_kept_together(database: &mut Database) {
         ..RuntimeChanges::default()
     };
     let failed = database.transaction(None, |database| {
-        database.write_runtime(&changes)?;
+        let writer = database.take_over_runtime()?;
+        database.write_runtime(writer, &changes)?;
         Err::<(), _>(StoreError::ReadOnly)
     });
     failed.expect_err("rolled back");
@@ -146,11 +149,23 @@ fn names_of_images_come_and_go(database: &mut Database) {
             gone_images: gone.collect(),
             ..RuntimeChanges::default()
         };
-        database.write_runtime(&changes).expect("written");
+        let writer = database.take_over_runtime().expect("taken over");
+        database.write_runtime(writer, &changes).expect("written");
     };
     write(&[image("b", None, 1), image("a", Some(digest('a')), 1)], &["never there"]);
     write(&[image("a", Some(digest('b')), 2)], &["b"]);
     assert_eq!(database.node_images().expect("read"), [image("a", Some(digest('b')), 2)]);
+}
+
+fn who_was_superseded_writes_nothing_more(database: &mut Database) {
+    let first = database.take_over_runtime().expect("taken over");
+    let notices = vec![notice("a", 1)];
+    let changes = RuntimeChanges { notices, ..RuntimeChanges::default() };
+    assert_eq!(database.write_runtime(first, &changes).expect("written"), Some(1));
+    let second = database.take_over_runtime().expect("taken over");
+    let error = database.write_runtime(first, &changes).expect_err("superseded");
+    assert!(matches!(error, StoreError::Superseded) && !error.is_transient(), "{error}");
+    assert_eq!(database.write_runtime(second, &changes).expect("written"), Some(2));
 }
 
 fn what_is_old_goes_and_numbers_never_come_again(database: &mut Database) {
