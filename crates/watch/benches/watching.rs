@@ -45,7 +45,7 @@ impl Bed {
             metrics: Metrics::new(),
         };
         let running = tokio::spawn(watcher.run(shutdown.clone()));
-        while runtime.subscriber_count() == 0 {
+        while runtime.subscription_count() == 0 {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         Self { runtime, folder, shutdown, running }

@@ -33,6 +33,8 @@ struct Bed {
     config: Config,
     health: Health,
     watcher: Option<(Shutdown, JoinHandle<Result<(), Error>>)>,
+    /// How many watchers there were.
+    begun_count: u64,
 }
 
 impl Bed {
@@ -41,7 +43,7 @@ impl Bed {
         let path = folder.path().join("node.db");
         let runtime = Scripted::new();
         let (config, health) = (Config::default(), Health::new());
-        Self { runtime, _folder: folder, path, config, health, watcher: None }
+        Self { runtime, _folder: folder, path, config, health, watcher: None, begun_count: 0 }
     }
 
     fn watcher(&self) -> Watcher<Scripted> {
@@ -58,10 +60,24 @@ impl Bed {
 
     /// Starts a watcher and waits until it follows.
     async fn start(&mut self) {
+        let before = self.runtime.subscription_count();
+        self.begin().await;
+        self.until("a subscription", |bed| bed.runtime.subscription_count() > before).await;
+    }
+
+    /// Starts a watcher and waits until it has taken the writing over, which one that is dropped
+    /// before would still do.
+    async fn begin(&mut self) {
         let shutdown = Shutdown::new();
         let running = tokio::spawn(self.watcher().run(shutdown.clone()));
         self.watcher = Some((shutdown, running));
-        self.until("a subscription", |bed| bed.runtime.subscriber_count() > 0).await;
+        self.begun_count += 1;
+        let count = self.begun_count.to_string();
+        let has_begun = |bed: &Self| {
+            let flag = bed.database().and_then(|database| database.flag("runtime.writer").ok());
+            flag.flatten().is_some_and(|flag| flag.value == count)
+        };
+        self.until("a watcher", has_begun).await;
     }
 
     async fn stop(&mut self) {
@@ -384,10 +400,7 @@ async fn of_two_watchers_on_one_store_the_newer_goes_on() {
     let mut bed = Bed::new();
     bed.start().await;
     let (_, older) = bed.watcher.take().expect("runs");
-    let shutdown = Shutdown::new();
-    let newer = tokio::spawn(bed.watcher().run(shutdown.clone()));
-    bed.watcher = Some((shutdown, newer));
-    bed.until("two subscriptions", |bed| bed.runtime.subscriber_count() == 2).await;
+    bed.start().await;
     bed.runtime.run(NS, "a", 1);
     let ended = tokio::time::timeout(DEADLINE, older).await.expect("ends").expect("no panic");
     assert!(matches!(ended, Err(Error::Superseded)), "{ended:?}");
@@ -434,11 +447,7 @@ async fn through_crashes_of_both_sides_every_container_ends_once() {
                 is_down = !is_down;
             }
             10 if bed.watcher.is_some() => bed.crash().await,
-            10 => {
-                let shutdown = Shutdown::new();
-                let running = tokio::spawn(bed.watcher().run(shutdown.clone()));
-                bed.watcher = Some((shutdown, running));
-            }
+            10 => bed.begin().await,
             _ => tokio::time::sleep(Duration::from_millis(random.next_number() % 4)).await,
         }
     }

@@ -38,7 +38,7 @@ struct State {
     failing: HashSet<String>,
     hanging: HashSet<String>,
     kills: BTreeMap<Name, u64>,
-    call_count: usize,
+    subscription_count: usize,
 }
 
 type Name = (String, String);
@@ -225,13 +225,13 @@ impl Scripted {
         self.lock().tasks.len()
     }
 
-    pub(crate) fn subscriber_count(&self) -> usize {
-        self.lock().streams.len()
+    /// How many subscriptions there ever were.
+    pub(crate) fn subscription_count(&self) -> usize {
+        self.lock().subscription_count
     }
 
     fn up(&self) -> Result<MutexGuard<'_, State>, Error> {
-        let mut state = self.lock();
-        state.call_count += 1;
+        let state = self.lock();
         if state.is_down { Err(unavailable()) } else { Ok(state) }
     }
 
@@ -286,6 +286,7 @@ impl Runtime for Scripted {
         let (sender, receiver) = mpsc::unbounded_channel();
         if let Ok(mut state) = self.up() {
             state.streams.push(sender);
+            state.subscription_count += 1;
         }
         Stream(receiver)
     }
