@@ -2,7 +2,7 @@
 //!
 //! `bench-sandboxes PROGRAM COUNT idle|busy HOSTILE-PERCENT SCRAPERS` starts the sandboxes in this
 //! process and the server as another, scrapes it, and prints one row of a table. What the server
-//! costs is the kernel's account of its process alone. Half of 20 kinds of lies takes turns.
+//! costs is the kernel's account of its process alone. Hostile sandboxes lie in 20 ways in turn.
 
 use std::env;
 use std::fs;
