@@ -97,14 +97,14 @@ impl Server {
                 }
                 drop(permit);
             });
-            while let Some(joined) = connections.try_join_next() {
-                log_panic(joined);
-            }
+            reap(&mut connections);
         }
         // Nobody new is let in while the others are seen out.
         let address = listener.address();
         drop(listener);
         if tokio::time::timeout(limits.stop_timeout, graceful.shutdown()).await.is_err() {
+            // Those that ended since the last one came are not dropped.
+            reap(&mut connections);
             warn!("{address}: {} connections dropped", connections.len());
         }
     }
@@ -175,6 +175,13 @@ where
 
 fn too_slow() -> Response {
     text(StatusCode::SERVICE_UNAVAILABLE, "the answer took too long\n")
+}
+
+/// Forgets connections that have ended.
+fn reap(connections: &mut JoinSet<()>) {
+    while let Some(joined) = connections.try_join_next() {
+        log_panic(joined);
+    }
 }
 
 fn log_panic(joined: Result<(), tokio::task::JoinError>) {
