@@ -89,9 +89,10 @@ pub trait Source: Sync {
     }
 }
 
-/// How often to ask for what answers "nothing new" with a few bytes. From the design (updater,
-/// *Schedule*).
-pub const EVERY_MINUTE: Duration = Duration::from_mins(1);
+/// How often to ask for what answers "nothing new" with a few bytes: every minute, from the design
+/// (updater, *Schedule*), less the tenth by which the schedule may be late and the seconds that
+/// fetching, committing and matching take. From upstream to the outbox it must be a minute.
+pub const EVERY_MINUTE: Duration = Duration::from_secs(50);
 
 /// How often to ask where nothing else is said. From the design (updater, *Schedule*).
 pub const HOURLY: Duration = Duration::from_hours(1);

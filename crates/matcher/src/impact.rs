@@ -72,6 +72,9 @@ pub struct Progress {
     pub removed_count: u64,
     /// What was put into the outbox, by reason.
     pub told: BTreeMap<ChangeKind, u64>,
+    /// Since when upstream has shown what was put there, by source: the date that it gives its
+    /// data, or the commit of the first of the changes if that is earlier.
+    pub shown_since: BTreeMap<String, Timestamp>,
 }
 
 /// What is left to do.
@@ -101,6 +104,10 @@ impl Progress {
         self.removed_count += other.removed_count;
         for (reason, count) in &other.told {
             *self.told.entry(*reason).or_default() += count;
+        }
+        for (source, at) in &other.shown_since {
+            let since = self.shown_since.entry(source.clone()).or_insert(*at);
+            *since = (*since).min(*at);
         }
     }
 
@@ -212,6 +219,11 @@ impl Round<'_> {
         for new in notices.finish(self.database)? {
             *self.progress.told.entry(new.reason).or_default() += 1;
             self.impact.notifications.push(new);
+        }
+        let committed_at = keys.first().map(|key| key.at);
+        let shown_at = committed_at.into_iter().chain(part.as_of).min();
+        if let Some(shown_at) = shown_at.filter(|_| !self.impact.notifications.is_empty()) {
+            self.progress.shown_since.insert(part.id.source().to_owned(), shown_at);
         }
         self.take(differences);
         Ok(())

@@ -199,7 +199,7 @@ impl Matcher {
                 metrics.set_backlog(backlog(&database)?);
                 let (began, lease) = (Instant::now(), held.lease());
                 let Some(done) = step(&database, Some(&lease), limits, clock.now())? else { break };
-                metrics.take(&done, began.elapsed());
+                metrics.take(&done, began.elapsed(), clock.now());
                 log(&done);
                 if done.told_count() > 0 {
                     outbox.ring();

@@ -167,6 +167,17 @@ pub(crate) struct DatabaseArguments {
     pub(crate) config: Option<PathBuf>,
 }
 
+/// What commands have in common that read the database and print a list.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ListArguments {
+    /// How to write it.
+    #[arg(long, value_enum, default_value_t = ListFormat::Table)]
+    pub(crate) format: ListFormat,
+
+    #[command(flatten)]
+    pub(crate) database: DatabaseArguments,
+}
+
 /// From where data are fetched.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct MirrorArguments {

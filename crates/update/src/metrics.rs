@@ -38,7 +38,7 @@ pub struct Metrics {
     changes: Family<ChangeLabels, Counter>,
     quarantined: Family<SourceLabels, Counter>,
     fetched_bytes: Family<SourceLabels, Counter>,
-    notice_lag: Family<SourceLabels, Histogram>,
+    lag: Family<SourceLabels, Histogram>,
     retention_deleted: Family<RetentionLabels, Counter>,
     store_unreachable: Counter,
 }
@@ -108,7 +108,7 @@ impl Default for Metrics {
             changes: Family::default(),
             quarantined: Family::default(),
             fetched_bytes: Family::default(),
-            notice_lag: Family::new_with_constructor(|| Histogram::new(LAG_BOUNDS)),
+            lag: Family::new_with_constructor(|| Histogram::new(LAG_BOUNDS)),
             retention_deleted: Family::default(),
             store_unreachable: Counter::default(),
         }
@@ -138,14 +138,14 @@ impl Metrics {
         add("fetched_bytes", "Bytes of documents that were fetched", &self.fetched_bytes);
         add("retention_deleted", "Rows that retention removed", &self.retention_deleted);
         add(
+            "lag_seconds",
+            "From the date that upstream gives a change to its being stored",
+            &self.lag,
+        );
+        add(
             "store_unreachable",
             "Times that the store could not be reached",
             &self.store_unreachable,
-        );
-        registry.register(
-            "pratique_notice_lag_seconds",
-            "From the date that upstream gives a change to its being stored",
-            self.notice_lag.clone(),
         );
     }
 
@@ -210,7 +210,7 @@ impl Metrics {
     /// Observes how long after its date a change is stored; a date to come counts as now.
     pub(crate) fn noticed(&self, part: &PartId, dated: jiff::Timestamp, clock: &Clock) {
         let lag = clock.now().duration_since(dated).as_secs_f64().max(0.0);
-        self.notice_lag.get_or_create(&SourceLabels::of(part)).observe(lag);
+        self.lag.get_or_create(&SourceLabels::of(part)).observe(lag);
     }
 
     pub(crate) fn retention(&self, what: &'static str, count: u64) {

@@ -109,12 +109,19 @@ impl Selection {
         }
     }
 
+    /// Whether a part is wanted, as far as its name decides.
+    pub(crate) fn names(&self, part: &PartId) -> bool {
+        match self {
+            Self::Named(names) => {
+                names.contains(part.source()) || names.contains(&part.to_string())
+            }
+            Self::All | Self::Needed(_) => true,
+        }
+    }
+
     pub(crate) fn wants(&self, part: &Part) -> bool {
         match self {
-            Self::All => true,
-            Self::Named(names) => {
-                names.contains(part.id.source()) || names.contains(&part.id.to_string())
-            }
+            Self::All | Self::Named(_) => self.names(&part.id),
             Self::Needed(need) => need.wants(&part.covers),
         }
     }

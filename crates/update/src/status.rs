@@ -1,8 +1,5 @@
 //! What to tell of each part, to people and machines.
 
-use std::collections::BTreeMap;
-use std::time::Duration;
-
 use jiff::{SignedDuration, Timestamp};
 
 use pratique_feeds::Source;
@@ -22,18 +19,18 @@ pub struct PartStatus {
     pub is_disabled: bool,
 }
 
-/// The status of every part in `states`, in their order. `intervals` are those of the settings, by
-/// source; zero switches a source off. `sources` are those that there are.
+/// The status of every part in `states`, in their order. `looks_at` says of which parts the
+/// settings have the updater look; `sources` are those that there are.
 pub fn status(
     states: Vec<PartState>,
     sources: &[&'static dyn Source],
-    intervals: &BTreeMap<String, Duration>,
+    looks_at: impl Fn(&PartId) -> bool,
     max_age: SignedDuration,
     now: Timestamp,
 ) -> Vec<PartStatus> {
     let is_off = |part: &PartId| {
         let is_known = sources.iter().any(|source| source.name() == part.source());
-        !is_known || intervals.get(part.source()).is_some_and(Duration::is_zero)
+        !is_known || !looks_at(part)
     };
     let status = |state: PartState| {
         let is_disabled = is_off(&state.id);
@@ -72,9 +69,9 @@ mod tests {
 
     #[track_caller]
     fn check(state: PartState, expected: (bool, bool)) {
-        let off = BTreeMap::from([("kev".to_owned(), Duration::ZERO)]);
         let max_age = SignedDuration::from_hours(6);
-        let status = status(vec![state], pratique_feeds::sources(), &off, max_age, now());
+        let looks_at = |part: &PartId| part.source() != "kev";
+        let status = status(vec![state], pratique_feeds::sources(), looks_at, max_age, now());
         assert_eq!((status[0].is_stale, status[0].is_disabled), expected, "{status:?}");
     }
 

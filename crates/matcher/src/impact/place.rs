@@ -5,6 +5,8 @@
 //! about: then all packages that it speaks of are looked at, in the order of their keys. The row
 //! has one number for both; its lowest bit says which of them it counts.
 
+use jiff::Timestamp;
+
 use pratique_model::PartId;
 use pratique_store::{ChangeCursor, Cursor, Database, PackageKey, PartState, StoreError};
 
@@ -33,6 +35,8 @@ pub(super) struct Standing {
     place: Option<Place>,
     /// The last generation that was a first load; `None` if there was none since it was read.
     baseline: Option<u64>,
+    /// The date that upstream gives what the part holds.
+    pub(super) as_of: Option<Timestamp>,
 }
 
 impl Place {
@@ -84,7 +88,8 @@ impl Standing {
             if is_behind {
                 baseline = database.baseline_generation(&state.id)?;
             }
-            parts.push(Self { id: state.id, generation: state.generation, place, baseline });
+            let PartState { id, generation, as_of, .. } = state;
+            parts.push(Self { id, generation, place, baseline, as_of });
         }
         let is_of_facts = |part: &Self| crate::ENRICHMENT_SOURCES.contains(&part.id.source());
         parts.sort_by_key(|part| !is_of_facts(part));
@@ -127,7 +132,8 @@ mod tests {
     use super::*;
 
     fn standing(place: Option<Place>, generation: u64, baseline: Option<u64>) -> Standing {
-        Standing { id: PartId::new("debian", "debian"), generation, place, baseline }
+        let id = PartId::new("debian", "debian");
+        Standing { id, generation, place, baseline, as_of: None }
     }
 
     #[test]

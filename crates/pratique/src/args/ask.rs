@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::{DatabaseArguments, ListFormat};
+use super::ListArguments;
 
 /// Ask which registered images hold a vulnerability or a package.
 ///
@@ -24,10 +24,6 @@ pub(crate) struct AskArguments {
     #[arg(long, value_name = "NUMBER")]
     pub(crate) after: Option<i64>,
 
-    /// How to write it.
-    #[arg(long, value_enum, default_value_t = ListFormat::Table)]
-    pub(crate) format: ListFormat,
-
     #[command(flatten)]
-    pub(crate) database: DatabaseArguments,
+    pub(crate) list: ListArguments,
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::{DatabaseArguments, ListFormat, MirrorArguments};
+use super::{DatabaseArguments, ListArguments, MirrorArguments};
 
 /// Look after the vulnerability database.
 #[derive(Debug, Args)]
@@ -65,12 +65,8 @@ pub(crate) struct DbUpdateArguments {
 /// Say which parts there are, how old they are, and what went wrong last.
 #[derive(Debug, Args)]
 pub(crate) struct DbStatusArguments {
-    /// How to write it.
-    #[arg(long, value_enum, default_value_t = ListFormat::Table)]
-    pub(crate) format: ListFormat,
-
     #[command(flatten)]
-    pub(crate) database: DatabaseArguments,
+    pub(crate) list: ListArguments,
 }
 
 /// Show what the database says of a vulnerability or a package.
@@ -79,12 +75,8 @@ pub(crate) struct DbSearchArguments {
     /// A CVE or advisory id, or the name of a package.
     pub(crate) text: String,
 
-    /// How to write it.
-    #[arg(long, value_enum, default_value_t = ListFormat::Table)]
-    pub(crate) format: ListFormat,
-
     #[command(flatten)]
-    pub(crate) database: DatabaseArguments,
+    pub(crate) list: ListArguments,
 }
 
 /// Show what changed between generations of the data.
@@ -105,23 +97,15 @@ pub(crate) struct DbChangesArguments {
     #[arg(long, value_name = "N", default_value_t = 1000)]
     pub(crate) limit: usize,
 
-    /// How to write it.
-    #[arg(long, value_enum, default_value_t = ListFormat::Table)]
-    pub(crate) format: ListFormat,
-
     #[command(flatten)]
-    pub(crate) database: DatabaseArguments,
+    pub(crate) list: ListArguments,
 }
 
 /// Say how much room the database takes, by table.
 #[derive(Debug, Args)]
 pub(crate) struct DbSizeArguments {
-    /// How to write it.
-    #[arg(long, value_enum, default_value_t = ListFormat::Table)]
-    pub(crate) format: ListFormat,
-
     #[command(flatten)]
-    pub(crate) database: DatabaseArguments,
+    pub(crate) list: ListArguments,
 }
 
 /// Write everything to one file, also while the database is in use.

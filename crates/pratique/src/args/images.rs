@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::{DatabaseArguments, ListFormat};
+use super::{DatabaseArguments, ListArguments};
 
 /// Look after the images whose packages are watched.
 #[derive(Debug, Args)]
@@ -58,12 +58,8 @@ pub(crate) struct ImagesListArguments {
     #[arg(long, value_name = "NUMBER")]
     pub(crate) after: Option<i64>,
 
-    /// How to write it.
-    #[arg(long, value_enum, default_value_t = ListFormat::Table)]
-    pub(crate) format: ListFormat,
-
     #[command(flatten)]
-    pub(crate) database: DatabaseArguments,
+    pub(crate) list: ListArguments,
 }
 
 /// Show one image: its names, packages and findings.
@@ -72,12 +68,8 @@ pub(crate) struct ImagesShowArguments {
     /// A digest, its first six digits or more, or a reference.
     pub(crate) image: String,
 
-    /// How to write it.
-    #[arg(long, value_enum, default_value_t = ListFormat::Table)]
-    pub(crate) format: ListFormat,
-
     #[command(flatten)]
-    pub(crate) database: DatabaseArguments,
+    pub(crate) list: ListArguments,
 }
 
 /// Forget images.
@@ -123,10 +115,6 @@ pub(crate) struct NotifyListArguments {
     #[arg(long, value_name = "N", default_value_t = 1000)]
     pub(crate) limit: usize,
 
-    /// How to write it.
-    #[arg(long, value_enum, default_value_t = ListFormat::Table)]
-    pub(crate) format: ListFormat,
-
     #[command(flatten)]
-    pub(crate) database: DatabaseArguments,
+    pub(crate) list: ListArguments,
 }

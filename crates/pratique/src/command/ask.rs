@@ -25,11 +25,11 @@ pub(crate) fn run(arguments: &AskArguments) -> Result<Exit, Failure> {
             None => failure,
         }
     })?;
-    let database = arguments.database.open_to_read()?;
+    let database = arguments.list.database.open_to_read()?;
     let options = AskOptions { after: arguments.after.map(ImageKey), limit: arguments.limit };
     let answer = pratique_matcher::ask(&database, &question, &options)
         .map_err(|error| Failure::new(Exit::Failed, error))?;
-    match arguments.format {
+    match arguments.list.format {
         ListFormat::Json => json::print(&page::of(&answer))?,
         ListFormat::Table => print(&answer)?,
     }

@@ -34,13 +34,13 @@ fn list(arguments: &ImagesListArguments) -> Result<Exit, Failure> {
         has_problems: arguments.problems,
         release: arguments.release.as_deref().map(release),
     };
-    let database = arguments.database.open_to_read()?;
+    let database = arguments.list.database.open_to_read()?;
     let after = arguments.after.map(ImageKey);
     let limit = arguments.limit.saturating_add(1);
     let mut images = database.images(&filter, after, limit).map_err(database::failed)?;
     let is_cut = images.len() > arguments.limit;
     images.truncate(arguments.limit);
-    match arguments.format {
+    match arguments.list.format {
         ListFormat::Json => json::print(&images.iter().map(row::of).collect::<Vec<_>>())?,
         ListFormat::Table if images.is_empty() => {
             say!("no images; `pratique scan IMAGE --register` adds one");

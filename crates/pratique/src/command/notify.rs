@@ -45,14 +45,14 @@ fn list(arguments: &NotifyListArguments) -> Result<Exit, Failure> {
     let now = Clock::system().now();
     let since = arguments.since.as_deref().map(|text| units::time(text, now)).transpose();
     let filter = NotificationFilter { since: since.map_err(Failure::usage)?, ..Default::default() };
-    let database = arguments.database.open_to_read()?;
+    let database = arguments.list.database.open_to_read()?;
     let limit = arguments.limit.saturating_add(1);
     let mut found = database
         .notifications(&filter, arguments.after.as_deref(), limit)
         .map_err(database::failed)?;
     let is_cut = found.len() > arguments.limit;
     found.truncate(arguments.limit);
-    print(&found, arguments.format)?;
+    print(&found, arguments.list.format)?;
     if let Some(last) = found.last().filter(|_| is_cut) {
         eprintln!("more follow: --after {}", last.id);
     }

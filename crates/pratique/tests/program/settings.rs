@@ -80,7 +80,7 @@ fn a_round_and_the_status_go_by_the_file() {
     let status = house.run(&["db", "status", "--config", "house.toml", "--format", "json"]);
     let parts = status.expect(0).json();
     for part in parts.as_array().expect("a list") {
-        let is_off = part["source"] != "alpine";
+        let is_off = part["part"] != "alpine/v3.10";
         assert_eq!(part["disabled"], is_off, "{part:#}");
     }
 }

@@ -73,7 +73,7 @@ fn every_metric_of_the_design_is_exposed_under_its_name() {
         "pratique_updater_lease_held{name=\"part/alpine/v3.20\"} 1",
         "pratique_updater_retention_deleted_total{what=\"changes\"} 5",
         "pratique_updater_store_unreachable_total 1",
-        "pratique_notice_lag_seconds_sum{source=\"alpine\"} 60.0",
+        "pratique_updater_lag_seconds_sum{source=\"alpine\"} 60.0",
     ] {
         assert!(text.lines().any(|found| found == line), "{line}\n{text}");
     }

@@ -84,10 +84,10 @@ impl Config {
         }
     }
 
-    /// The intervals that switch sources off, as [`crate::status()`] wants them.
-    pub fn switched_off(&self, sources: &[&'static dyn Source]) -> BTreeMap<String, Duration> {
-        let names = self.disabled(sources);
-        names.into_iter().map(|name| (name.to_owned(), Duration::ZERO)).collect()
+    /// Whether a part is looked at: it is chosen, and its source is not switched off.
+    pub fn looks_at(&self, part: &PartId) -> bool {
+        let interval = self.set_interval(part.source());
+        self.selection.names(part) && !interval.is_some_and(|interval| interval.is_zero())
     }
 
     /// The sources of which nothing is looked at.

@@ -48,7 +48,7 @@ pub(super) fn run(arguments: &DbChangesArguments) -> Result<Exit, Failure> {
     let now = Clock::system().now();
     let since = since(arguments.since.as_deref(), now)?;
     let wanted = wanted(&arguments.sources, now)?;
-    let database = arguments.database.open_to_read()?;
+    let database = arguments.list.database.open_to_read()?;
     let parts = database.parts().map_err(database::failed)?;
     let mut changes = Vec::new();
     for part in parts.into_iter().map(|part| part.id).filter(|part| is_wanted(&wanted, part)) {
@@ -59,7 +59,7 @@ pub(super) fn run(arguments: &DbChangesArguments) -> Result<Exit, Failure> {
     changes.sort_by_key(|change| change.at);
     let is_cut = changes.len() > arguments.limit;
     changes.truncate(arguments.limit);
-    match arguments.format {
+    match arguments.list.format {
         ListFormat::Json => json::print(&changes.iter().map(row).collect::<Vec<_>>())?,
         ListFormat::Table if changes.is_empty() => say!("no changes"),
         ListFormat::Table => say::print(table(&changes))?,

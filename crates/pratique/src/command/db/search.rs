@@ -35,12 +35,12 @@ struct Row {
 
 /// Runs the command; finding nothing is an answer too.
 pub(super) fn run(arguments: &DbSearchArguments) -> Result<Exit, Failure> {
-    let database = arguments.database.open_to_read()?;
+    let database = arguments.list.database.open_to_read()?;
     let statements = database
         .search(&arguments.text, STATEMENTS_MAX)
         .map_err(|error| Failure::new(Exit::Failed, error))?;
     let rows: Vec<Row> = statements.into_iter().map(row).collect();
-    match arguments.format {
+    match arguments.list.format {
         ListFormat::Json => json::print(&rows)?,
         ListFormat::Table if rows.is_empty() => {
             say!("nothing in the database speaks of {:?}", arguments.text);

@@ -26,10 +26,10 @@ struct Row {
 
 /// Runs the command.
 pub(super) fn run(arguments: &DbSizeArguments) -> Result<Exit, Failure> {
-    let database = arguments.database.open_to_read()?;
+    let database = arguments.list.database.open_to_read()?;
     let size_bytes = database.size_bytes().map_err(database::failed)?;
     let tables = database.table_sizes().map_err(database::failed)?;
-    match arguments.format {
+    match arguments.list.format {
         ListFormat::Json => {
             let row = |table: pratique_store::TableSize| Row {
                 table: table.name,

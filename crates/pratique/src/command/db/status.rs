@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use pratique_clockwork::Clock;
+use pratique_model::PartId;
 use pratique_store::{Access, PartState};
 use pratique_update::PartStatus;
 use serde::Serialize;
@@ -47,16 +48,17 @@ struct NoteRow {
 
 /// Runs the command.
 pub(super) fn run(arguments: &DbStatusArguments) -> Result<Exit, Failure> {
-    let settings = arguments.database.settings()?;
-    let store = arguments.database.store_of(&settings)?;
+    let settings = arguments.list.database.settings()?;
+    let store = arguments.list.database.store_of(&settings)?;
     let database = database::open(&store, Access::ReadOnly)?;
     let failed = |error| Failure::new(Exit::Failed, error);
     let now = Clock::system().now();
     let parts = database.parts().map_err(failed)?;
     let sources = pratique_feeds::sources();
-    let switched_off = settings.updater.config()?.switched_off(sources);
-    let parts = pratique_update::status(parts, sources, &switched_off, STALE_AFTER, now);
-    match arguments.format {
+    let config = settings.updater.config()?;
+    let looks_at = |part: &PartId| config.looks_at(part);
+    let parts = pratique_update::status(parts, sources, looks_at, STALE_AFTER, now);
+    match arguments.list.format {
         ListFormat::Table => say::print(table(&parts, now))?,
         ListFormat::Json => {
             let mut rows = Vec::with_capacity(parts.len());

@@ -30,8 +30,7 @@ pub(super) fn run(arguments: &DbUpdateArguments) -> Result<Exit, Failure> {
     let database = database::open(&store, Access::ReadWrite)?;
     let mut planned = refresh::plan(&database, &selection, None, now)?;
     if arguments.sources.is_empty() {
-        let switched_off = file.switched_off(pratique_feeds::sources());
-        planned.retain(|part| !switched_off.contains_key(part.id().source()));
+        planned.retain(|part| file.looks_at(part.id()));
     }
     // What was registered is looked at first, as far as that was left undone, so that what comes
     // now is told of it.

@@ -43,10 +43,10 @@ struct Counts {
 
 /// Runs the command.
 pub(super) fn run(arguments: &ImagesShowArguments) -> Result<Exit, Failure> {
-    let database = arguments.database.open_to_read()?;
+    let database = arguments.list.database.open_to_read()?;
     let image = super::only(&database, &arguments.image)?;
     let page = page(&database, &image)?;
-    match arguments.format {
+    match arguments.list.format {
         ListFormat::Json => json::print(&page)?,
         ListFormat::Table => print(&image, &page)?,
     }

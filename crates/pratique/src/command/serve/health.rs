@@ -8,6 +8,7 @@ use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use pratique_clockwork::{Clock, http};
+use pratique_model::PartId;
 use pratique_store::{Access, Store, StoreError};
 use pratique_update::{PartStatus, status};
 use prometheus_client::metrics::gauge::Gauge;
@@ -49,8 +50,8 @@ impl Health {
             Ok(states) => {
                 let (sources, now) = (pratique_feeds::sources(), Clock::system().now());
                 let update = self.live.borrow().update.clone();
-                let switched_off = update.switched_off(sources);
-                let parts = status(states, sources, &switched_off, update.max_age, now);
+                let looks_at = |part: &PartId| update.looks_at(part);
+                let parts = status(states, sources, looks_at, update.max_age, now);
                 reasons(&parts, now)
             }
             Err(reason) => vec![reason],
