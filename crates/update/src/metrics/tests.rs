@@ -9,7 +9,11 @@ use pratique_clockwork::lease::LeaseMetrics;
 use super::*;
 
 /// Metrics that other rooms export and the rules use.
-const OTHERS: [&str; 2] = ["pratique_store_size_bytes", "pratique_matcher_duration_seconds"];
+const OTHERS: [&str; 3] = [
+    "pratique_store_size_bytes",
+    "pratique_matcher_duration_seconds",
+    "pratique_notice_lag_seconds_bucket",
+];
 
 fn part() -> PartId {
     PartId::new("alpine", "v3.20")
