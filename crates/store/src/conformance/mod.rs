@@ -10,6 +10,7 @@ mod catching_up;
 mod changing;
 mod fencing;
 mod guarding;
+mod indexing;
 mod leasing;
 pub(crate) mod matching;
 mod noticing;
@@ -55,6 +56,7 @@ fn cases() -> impl Iterator<Item = &'static Case> {
         .chain(changing::CASES)
         .chain(fencing::CASES)
         .chain(guarding::CASES)
+        .chain(indexing::CASES)
         .chain(leasing::CASES)
         .chain(registering::CASES)
         .chain(matching::CASES)
