@@ -26,6 +26,7 @@
 //! that a wrong address is known before anything else starts.
 
 mod answer;
+mod client;
 mod limit;
 mod listen;
 mod patience;
@@ -33,6 +34,7 @@ mod server;
 mod tls;
 
 pub use answer::{Body, BodyError, Request, Response, bytes, exposition, json, read_body, text};
+pub use client::{AskError, get};
 pub use hyper::{Method, StatusCode, header};
 pub use limit::Limits;
 pub use listen::{Given, HttpError, Listen, Peer};
