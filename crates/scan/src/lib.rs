@@ -4,6 +4,8 @@
 //! catalogers, one file at a time, and cached per layer; what an image's packages are, after its
 //! layers are laid over each other, is put together afterwards ([`scan()`] does both).
 //!
+//! [`indexer`] does it for the images of a node, each in a process of its own.
+//!
 //! Opening an image and the order of its layers are `pratique-image`'s; what the packages mean for
 //! anybody's safety is the matcher's.
 
@@ -11,6 +13,7 @@ mod assemble;
 mod cache;
 mod cataloger;
 mod distro;
+pub mod indexer;
 mod language;
 mod layer;
 mod os;
