@@ -2,6 +2,7 @@
 //!
 //! This file has what commands share, and the flags of `scan`; other groups have a file each.
 
+mod agent;
 mod ask;
 mod db;
 mod images;
@@ -18,6 +19,10 @@ use pratique_version::Scheme;
 use crate::command::metric_server::MetricServerArguments;
 use crate::units;
 
+pub(crate) use self::agent::{
+    AgentArguments, EventFormat, EventsArguments, IndexImageArguments, NodeArguments,
+    WatchArguments,
+};
 pub(crate) use self::ask::AskArguments;
 pub(crate) use self::db::{
     DbArguments, DbBackupArguments, DbChangesArguments, DbCommand, DbMoveArguments,
@@ -63,6 +68,15 @@ pub(crate) enum Command {
     Demo(DemoArguments),
     /// Serve the metrics of the gVisor sandboxes on this machine, none of which is trusted.
     MetricServer(MetricServerArguments),
+    /// Follow what runs on this node, and know what is in its images.
+    Agent(AgentArguments),
+    /// Follow what runs on this node, and remove what containers leave behind.
+    Watch(WatchArguments),
+    /// Show what happened on this node.
+    Events(EventsArguments),
+    /// Write the report of one image of this node.
+    #[command(hide = true)]
+    IndexImage(IndexImageArguments),
 }
 
 /// Read an image, list its packages, say which are vulnerable and why.

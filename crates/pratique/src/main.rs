@@ -44,7 +44,10 @@ fn main() -> ExitCode {
         }
     };
     // A service has nothing to print but its log.
-    let is_service = matches!(arguments.command, Command::MetricServer(_) | Command::Serve(_));
+    let is_service = matches!(
+        arguments.command,
+        Command::MetricServer(_) | Command::Serve(_) | Command::Agent(_) | Command::Watch(_)
+    );
     logging::start(arguments.verbose.max(u8::from(is_service)), arguments.quiet);
     match run(&arguments.command) {
         Ok(exit) => exit.into(),
@@ -66,5 +69,9 @@ fn run(command: &Command) -> Result<Exit, exit::Failure> {
         Command::Compare(arguments) => command::compare::run(arguments),
         Command::Demo(arguments) => command::demo::run(arguments),
         Command::MetricServer(arguments) => command::metric_server::run(arguments),
+        Command::Agent(arguments) => command::agent::run(arguments),
+        Command::Watch(arguments) => command::watch::run(arguments),
+        Command::Events(arguments) => command::events::run(arguments),
+        Command::IndexImage(arguments) => command::index_image::run(arguments),
     }
 }
