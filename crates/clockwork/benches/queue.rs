@@ -1,5 +1,5 @@
 //! How many events go through the keyed queue. An item is one event pushed, taken and done;
-//! `design/watch.md` asks for 500,000 a second on one core.
+//! The design (watch) asks for 500,000 a second on one core.
 
 use std::sync::Arc;
 use std::time::Duration;

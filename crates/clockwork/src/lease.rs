@@ -59,7 +59,7 @@ pub struct LeaseTimesError {
 }
 
 impl LeaseTimes {
-    /// How long a crashed holder keeps others out at most. From `design/updater.md`, "Lease".
+    /// How long a crashed holder keeps others out at most. From the design (updater), "Lease".
     pub const TTL: Duration = Duration::from_secs(60);
     /// Leaves room for one failed renewal before the work is given up. Same origin.
     pub const RENEW_EVERY: Duration = Duration::from_secs(20);

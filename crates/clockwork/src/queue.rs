@@ -19,7 +19,7 @@ use crate::Random;
 
 use wheel::Wheel;
 
-/// How many events of one key wait before they are merged; from `design/watch.md`, "Order,
+/// How many events of one key wait before they are merged; from the design (watch), "Order,
 /// fairness, bounds", as are the numbers below.
 pub const KEY_EVENTS_MAX: usize = 64;
 

@@ -23,7 +23,7 @@ pub const LEASE: &str = "matcher";
 /// from a source to the outbox.
 const POLL_INTERVAL: Duration = Duration::from_secs(5);
 
-/// How long to wait for a store that cannot be asked, from `design/updater.md`, "Lease".
+/// How long to wait for a store that cannot be asked, from the design (updater), "Lease".
 const UNREACHABLE_WAIT_MIN: Duration = Duration::from_secs(1);
 
 /// The longest such wait. Same origin.

@@ -13,7 +13,7 @@ use tracing::{info, warn};
 use crate::session::values;
 use crate::{Database, Store, StoreError};
 
-/// How long to wait for a server that is gone, from `design/updater.md`, "Lease".
+/// How long to wait for a server that is gone, from the design (updater), "Lease".
 const RECONNECT_WAIT_MIN: Duration = Duration::from_secs(1);
 
 /// The longest such wait. Same origin.

@@ -24,7 +24,7 @@ use crate::{Access, Acquisition, Database, Store, StoreError};
 /// expired: a lease that is left behind keeps everybody else from its work that long.
 const RELEASE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long to wait for a store that cannot be asked, from `design/updater.md`, "Lease".
+/// How long to wait for a store that cannot be asked, from the design (updater), "Lease".
 const UNREACHABLE_WAIT_MIN: Duration = Duration::from_secs(1);
 
 /// The longest such wait. Same origin.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-/// How many handlers work at a time. From `design/watch.md`, "Order, fairness, bounds".
+/// How many handlers work at a time. From the design (watch), "Order, fairness, bounds".
 const WORKERS: usize = 4;
 
 /// Between two probes. Same origin, "Starting, and gaps".
@@ -14,7 +14,7 @@ const PROBE_INTERVAL: Duration = Duration::from_secs(10);
 /// `handleEventTimeout`.
 const STEP_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long running handlers get when the watcher stops. From `design/watch.md`, "Stop".
+/// How long running handlers get when the watcher stops. From the design (watch), "Stop".
 const STOP_GRACE: Duration = Duration::from_secs(10);
 
 /// How the watcher works.

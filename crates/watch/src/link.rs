@@ -25,7 +25,7 @@ use crate::health::Health;
 use crate::key::Key;
 use crate::runtime::{Events, Runtime};
 
-/// The first wait for a runtime that is not there. From `design/watch.md`, "Starting, and gaps".
+/// The first wait for a runtime that is not there. From the design (watch), "Starting, and gaps".
 const RECONNECT_WAIT_MIN: Duration = Duration::from_millis(100);
 
 /// The longest such wait. Same origin.
@@ -37,7 +37,7 @@ const BARRIER_WAIT: Duration = Duration::from_secs(1);
 /// How many are published before the stream is given up.
 const BARRIER_TRIES: u32 = 10;
 
-/// How long to wait instead where nothing may be published. From `design/watch.md`.
+/// How long to wait instead where nothing may be published. From the design (watch).
 const GRACE: Duration = Duration::from_secs(1);
 
 /// How many probes in a row may be missing. Same origin.

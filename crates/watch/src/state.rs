@@ -33,7 +33,7 @@ const KILLED: u32 = 137;
 /// milliseconds from shim to us; a loaded node may need some tens of them.
 pub(crate) const SETTLE_AFTER: Duration = Duration::from_millis(250);
 
-/// How long after an exit a kill by the kernel still counts as its reason. From `design/watch.md`,
+/// How long after an exit a kill by the kernel still counts as its reason. From the design (watch),
 /// "Truth about exits".
 const AMEND_WITHIN: SignedDuration = SignedDuration::from_secs(2);
 

@@ -17,7 +17,8 @@ const AGENT: &str = "/run/pratique/agent.sock";
 /// Follow the container runtime of this node: what runs, how it ends, which images are there and
 /// what is known of them. Looks only; changes nothing in the runtime.
 ///
-/// SIGTERM and SIGINT stop with grace. Exit codes: 0 a clean stop; 2 wrong usage; 3 the work failed.
+/// SIGTERM and SIGINT stop with grace. Exit codes: 0 a clean stop; 2 wrong usage; 3 the work
+/// failed.
 #[derive(Debug, Args)]
 pub(crate) struct AgentArguments {
     #[command(flatten)]

@@ -1,3 +1,5 @@
+//! The indexer with a real store, and shells in the place of the process that reads an image.
+
 use pratique_model::Target;
 use pratique_store::RuntimeChanges;
 use tempfile::TempDir;

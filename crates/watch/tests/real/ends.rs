@@ -8,7 +8,7 @@ use pratique_watch::Config;
 
 use crate::bed::{DEADLINE, Watch, on_each};
 
-/// Containers of the long test. As many as `design/watch.md` asks for.
+/// Containers of the long test. As many as the design (watch) asks for.
 const CONTAINERS: u32 = 200;
 
 /// Containers between two faults.

@@ -10,7 +10,7 @@ use tokio::runtime::Runtime;
 
 use crate::bed::{DEADLINE, Watch, watcher};
 
-/// As many as `design/watch.md` asks for.
+/// As many as the design (watch) asks for.
 const CYCLES: u32 = 200;
 
 /// Containers over which two managers race.

@@ -1,3 +1,5 @@
+//! The process of one image, with shells in its place.
+
 use super::*;
 
 const LONG: Duration = Duration::from_secs(60);

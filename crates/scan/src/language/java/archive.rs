@@ -14,7 +14,7 @@ use super::zip::{Archive, Entry, ZipError};
 use super::{file_name, group, is_archive};
 
 /// How deep archives may lie in one another, the outermost counted: `--max-archive-depth` of
-/// design/scan.md. An `ear` with a `war` with a shaded jar is 3.
+/// the design (scan). An `ear` with a `war` with a shaded jar is 3.
 const DEPTH_MAX: usize = 8;
 
 /// How much may be unpacked of one outermost file in all, in bytes: `--max-archive-expanded`.
