@@ -29,6 +29,9 @@ const COMMANDS: &[&[&str]] = &[
     &["compare"],
     &["demo"],
     &["metric-server"],
+    &["agent"],
+    &["watch"],
+    &["events"],
 ];
 
 /// Rewrites `docs/cli.md`, or with `--check` says that it is old.

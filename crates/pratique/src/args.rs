@@ -20,7 +20,7 @@ use crate::command::metric_server::MetricServerArguments;
 use crate::units;
 
 pub(crate) use self::agent::{
-    AgentArguments, EventFormat, EventsArguments, IndexImageArguments, NodeArguments,
+    AGENT, AgentArguments, EventFormat, EventsArguments, IndexImageArguments, NodeArguments,
     WatchArguments,
 };
 pub(crate) use self::ask::AskArguments;

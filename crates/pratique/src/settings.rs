@@ -7,6 +7,7 @@
 //! What would surprise: the folder in which the program is started is not searched. A scan of a
 //! stranger's folder must not take its settings, least of all a mirror.
 
+mod node;
 mod reader;
 
 use std::collections::BTreeMap;
@@ -21,6 +22,7 @@ use pratique_clockwork::http::Listen;
 use pratique_fetch::Mirror;
 use pratique_update::{Config, Selection};
 
+pub(crate) use self::node::NodeSettings;
 use self::reader::{Problem, Table};
 use crate::exit::{Exit, Failure};
 use crate::{database, paths, refresh, units};
@@ -33,6 +35,10 @@ const FILE_BYTES_MAX: u64 = 1 << 20;
 pub(crate) struct Settings {
     /// `[updater]`.
     pub(crate) updater: UpdaterSettings,
+    /// `[agent]`.
+    pub(crate) agent: NodeSettings,
+    /// `[watch]`.
+    pub(crate) watch: NodeSettings,
 }
 
 /// `[updater]`: the data, where they come from, and the service that keeps them fresh. What is not
@@ -89,6 +95,12 @@ impl Settings {
         let mut settings = Self::default();
         if let Some(section) = root.table("updater")? {
             settings.updater = UpdaterSettings::read(section)?;
+        }
+        if let Some(section) = root.table("agent")? {
+            settings.agent = NodeSettings::read(section, false)?;
+        }
+        if let Some(section) = root.table("watch")? {
+            settings.watch = NodeSettings::read(section, true)?;
         }
         root.finish()?;
         Ok(settings)

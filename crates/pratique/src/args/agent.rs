@@ -8,11 +8,8 @@ use pratique_clockwork::http::Listen;
 use super::DatabaseArguments;
 use crate::units;
 
-/// Where containerd listens by default.
-const CONTAINERD: &str = "/run/containerd/containerd.sock";
-
 /// Where an agent listens by default.
-const AGENT: &str = "/run/pratique/agent.sock";
+pub(crate) const AGENT: &str = "/run/pratique/agent.sock";
 
 /// Follow the container runtime of this node: what runs, how it ends, which images are there and
 /// what is known of them. Looks only; changes nothing in the runtime.
@@ -33,7 +30,7 @@ pub(crate) struct AgentArguments {
 #[derive(Debug, Args)]
 pub(crate) struct WatchArguments {
     /// The namespaces in which tasks that ended are removed.
-    #[arg(long, value_name = "NAMESPACE", required = true, num_args = 1.., value_delimiter = ',')]
+    #[arg(long, value_name = "NAMESPACE", num_args = 1.., value_delimiter = ',')]
     pub(crate) manage: Vec<String>,
 
     #[command(flatten)]
@@ -43,27 +40,27 @@ pub(crate) struct WatchArguments {
 /// What every program on a node is told.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct NodeArguments {
-    /// containerd's socket; it is waited for when it is not there yet.
+    /// containerd's socket; it is waited for when it is not there yet. Default:
+    /// /run/containerd/containerd.sock.
     #[arg(long, value_name = "PATH", env = "PRATIQUE_AGENT_CONTAINERD_ADDRESS")]
-    #[arg(default_value = CONTAINERD)]
-    pub(crate) containerd_address: PathBuf,
+    pub(crate) containerd_address: Option<PathBuf>,
 
     /// Only these namespaces, comma-separated; default: all, also those made later.
     #[arg(long, value_name = "NAMESPACE", value_delimiter = ',')]
     #[arg(env = "PRATIQUE_AGENT_NAMESPACES")]
     pub(crate) namespaces: Vec<String>,
 
-    /// Where the node's own state is kept.
-    #[arg(long, value_name = "DIR", default_value = "/var/lib/pratique")]
-    #[arg(env = "PRATIQUE_AGENT_STATE_DIR")]
-    pub(crate) state_dir: PathBuf,
+    /// Where the node's own state is kept. Default: /var/lib/pratique.
+    #[arg(long, value_name = "DIR", env = "PRATIQUE_AGENT_STATE_DIR")]
+    pub(crate) state_dir: Option<PathBuf>,
 
     #[command(flatten)]
     pub(crate) database: DatabaseArguments,
 
     /// Where to answer: host:port, :port, or the absolute path of a unix socket (mode 0660).
-    #[arg(long, value_name = "ADDR|PATH", default_value = AGENT, env = "PRATIQUE_AGENT_LISTEN")]
-    pub(crate) listen: Listen,
+    /// Default: /run/pratique/agent.sock.
+    #[arg(long, value_name = "ADDR|PATH", env = "PRATIQUE_AGENT_LISTEN")]
+    pub(crate) listen: Option<Listen>,
 
     /// Do not look into the node's images.
     #[arg(long)]
@@ -111,7 +108,7 @@ pub(crate) enum EventFormat {
 #[derive(Debug, Args)]
 pub(crate) struct IndexImageArguments {
     /// containerd's socket.
-    #[arg(long, value_name = "PATH", default_value = CONTAINERD)]
+    #[arg(long, value_name = "PATH", default_value = pratique_image::CONTAINERD_ADDRESS)]
     pub(crate) containerd_address: PathBuf,
 
     /// How much memory it may take for data; it ends itself beyond that.

@@ -6,6 +6,7 @@
 
 mod api;
 mod images;
+mod plan;
 mod wire;
 
 use std::ffi::OsString;
@@ -22,13 +23,14 @@ use pratique_watch::{Health, Watcher};
 use prometheus_client::registry::Registry;
 use tracing::info;
 
-use crate::args::{AgentArguments, NodeArguments};
+use crate::args::AgentArguments;
 use crate::database;
 use crate::exit::{Exit, Failure};
 
 use self::api::Api;
 use self::images::Images;
 
+pub(crate) use self::plan::Plan;
 pub(crate) use self::wire::EventRow;
 
 /// How long stopping may take: handlers that run get 10 s.
@@ -45,31 +47,27 @@ const NODE_STORE: &str = "node.db";
 
 /// Runs the command.
 pub(crate) fn run(arguments: &AgentArguments) -> Result<Exit, Failure> {
-    follow(&arguments.node, &[])
+    let settings = arguments.node.database.settings()?;
+    follow(&Plan::of(&arguments.node, &settings, &settings.agent)?, &[])
 }
 
 /// Follows the runtime until a signal comes; in `managed` namespaces what ended is removed.
-pub(crate) fn follow(arguments: &NodeArguments, managed: &[String]) -> Result<Exit, Failure> {
-    let advisories = arguments.database.store()?;
+pub(crate) fn follow(plan: &Plan, managed: &[String]) -> Result<Exit, Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(|error| Failure::new(Exit::Failed, error))?;
-    let result = runtime.block_on(serve(arguments, managed, advisories));
+    let result = runtime.block_on(serve(plan, managed));
     runtime.shutdown_timeout(THREADS_GRACE);
     result
 }
 
-async fn serve(
-    arguments: &NodeArguments,
-    managed: &[String],
-    advisories: Store,
-) -> Result<Exit, Failure> {
+async fn serve(plan: &Plan, managed: &[String]) -> Result<Exit, Failure> {
     let failed = |error: anyhow::Error| Failure::new(Exit::Failed, error);
     let signals = Signals::try_new().map_err(|error| failed(error.into()))?;
-    let node = open_state(arguments).await?;
+    let node = open_state(plan).await?;
     let server =
-        Server::bind(&arguments.listen, Limits::default()).await.map_err(|e| failed(e.into()))?;
+        Server::bind(&plan.listen, Limits::default()).await.map_err(|e| failed(e.into()))?;
     let address = server.address();
     let (shutdown, notices, health) = (Shutdown::new(), Bell::new(), Health::new());
     let mut registry = Registry::default();
@@ -78,21 +76,21 @@ async fn serve(
     let metrics = SupervisorMetrics::default();
     metrics.register(&mut registry);
     let mut supervisor = Supervisor::new(shutdown.clone(), backoff, metrics);
-    let watcher = watcher(arguments, managed, &node, &notices, &health, &mut registry);
+    let watcher = watcher(plan, managed, &node, &notices, &health, &mut registry);
     let stop = shutdown.clone();
     supervisor.spawn("watch", move || {
         let (watcher, shutdown) = (watcher.clone(), stop.clone());
         async move { Ok(watcher.run(shutdown).await?) }
     });
-    if !arguments.no_index {
-        let indexer = indexer(arguments, &node, &notices, &mut registry)?;
+    if plan.indexes {
+        let indexer = indexer(plan, &node, &notices, &mut registry)?;
         let stop = shutdown.clone();
         supervisor.spawn("index", move || {
             let (indexer, shutdown) = (indexer.clone(), stop.clone());
             async move { Ok(indexer.run(shutdown).await?) }
         });
     }
-    let images = Arc::new(Images::new(node.clone(), advisories));
+    let images = Arc::new(Images::new(node.clone(), plan.advisories.clone()));
     let api = Arc::new(Api { node, images, health, registry, notices, shutdown: shutdown.clone() });
     let answers = tokio::spawn(server.run(shutdown.clone(), move |request| {
         let api = Arc::clone(&api);
@@ -112,13 +110,13 @@ async fn serve(
 }
 
 /// Makes the state folder and the store in it.
-async fn open_state(arguments: &NodeArguments) -> Result<Store, Failure> {
+async fn open_state(plan: &Plan) -> Result<Store, Failure> {
     let failed = |error: anyhow::Error| Failure::new(Exit::Failed, error);
-    let folder = &arguments.state_dir;
+    let folder = &plan.state_dir;
     std::fs::create_dir_all(folder)
         .with_context(|| format!("making {}", folder.display()))
         .map_err(failed)?;
-    if let pratique_clockwork::http::Listen::Unix(socket) = &arguments.listen
+    if let pratique_clockwork::http::Listen::Unix(socket) = &plan.listen
         && let Some(folder) = socket.parent()
     {
         std::fs::create_dir_all(folder)
@@ -134,7 +132,7 @@ async fn open_state(arguments: &NodeArguments) -> Result<Store, Failure> {
 }
 
 fn watcher(
-    arguments: &NodeArguments,
+    plan: &Plan,
     managed: &[String],
     node: &Store,
     notices: &Bell,
@@ -143,15 +141,14 @@ fn watcher(
 ) -> Watcher<Client> {
     let metrics = pratique_watch::Metrics::new();
     metrics.register(registry);
-    let namespaces = Some(arguments.namespaces.clone()).filter(|names| !names.is_empty());
     let config = pratique_watch::Config {
-        namespaces,
+        namespaces: plan.namespaces.clone(),
         manage: managed.to_vec(),
-        probe: !arguments.no_probe,
+        probe: plan.probes,
         ..pratique_watch::Config::default()
     };
     Watcher {
-        runtime: Client::connect(&arguments.containerd_address),
+        runtime: Client::connect(&plan.containerd_address),
         store: node.clone(),
         clock: Clock::system(),
         bell: notices.clone(),
@@ -162,7 +159,7 @@ fn watcher(
 }
 
 fn indexer(
-    arguments: &NodeArguments,
+    plan: &Plan,
     node: &Store,
     notices: &Bell,
     registry: &mut Registry,
@@ -174,7 +171,7 @@ fn indexer(
         program.into(),
         "index-image".into(),
         "--containerd-address".into(),
-        arguments.containerd_address.clone().into(),
+        plan.containerd_address.clone().into(),
     ];
     let read = |bytes: &[u8]| {
         pratique_report::parse_report(bytes)

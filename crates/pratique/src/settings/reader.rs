@@ -32,10 +32,13 @@ pub(super) struct Table<'a> {
 impl<'a> Table<'a> {
     /// The table of a whole file.
     pub(super) fn parse(text: &'a str) -> Result<Self, Problem> {
-        let entries = DeTable::parse(text).map_err(|error| {
-            let at = error.span().map_or(0, |span| span.start);
-            Problem { line: line(text, at), what: error.message().to_owned() }
-        })?;
+        let (entries, errors) = DeTable::parse_recoverable(text);
+        let start = |error: &toml::de::Error| error.span().map_or(0, |span| span.start);
+        // What follows the first one may be its consequence.
+        if let Some(error) = errors.iter().min_by_key(|error| start(error)) {
+            let what = error.message().to_owned();
+            return Err(Problem { line: line(text, start(error)), what });
+        }
         let entries = entries.into_inner();
         Ok(Self { prefix: String::new(), text, entries, known: Vec::new() })
     }
@@ -89,6 +92,14 @@ impl<'a> Table<'a> {
             let number = usize::from_str_radix(number.as_str(), number.radix());
             let number = number.ok().and_then(NonZeroUsize::new);
             number.ok_or_else(|| "expected a whole number of at least 1".to_owned())
+        })
+    }
+
+    /// Yes or no.
+    pub(super) fn flag(&mut self, key: &str) -> Result<Option<bool>, Problem> {
+        self.take(key, |value| match value {
+            DeValue::Boolean(flag) => Ok(flag),
+            other => Err(expected("true or false", &other)),
         })
     }
 

@@ -18,6 +18,17 @@ idle_timeout = "20s"
 [updater.intervals]
 nvd = "12h"
 epss = "0"
+
+[agent]
+containerd_address = "/run/k3s/containerd/containerd.sock"
+namespaces = ["k8s.io"]
+state_dir = "/srv/pratique"
+listen = ":9761"
+index = false
+
+[watch]
+manage = ["default"]
+probe = false
 "#;
 
 #[test]
@@ -37,7 +48,20 @@ fn every_key_is_read() {
         lease_ttl: Some(Duration::from_secs(30)),
         idle_timeout: Some(Duration::from_secs(20)),
     };
-    assert_eq!(Settings::parse(ALL), Ok(Settings { updater: expected }));
+    let agent = NodeSettings {
+        containerd_address: Some("/run/k3s/containerd/containerd.sock".into()),
+        namespaces: vec!["k8s.io".to_owned()],
+        state_dir: Some("/srv/pratique".into()),
+        listen: Some(":9761".parse().expect("an address")),
+        index: Some(false),
+        ..NodeSettings::default()
+    };
+    let watch = NodeSettings {
+        manage: vec!["default".to_owned()],
+        probe: Some(false),
+        ..NodeSettings::default()
+    };
+    assert_eq!(Settings::parse(ALL), Ok(Settings { updater: expected, agent, watch }));
     for nothing in ["", "# A remark.\n", "[updater]\n", "[updater.intervals]\n"] {
         assert_eq!(Settings::parse(nothing), Ok(Settings::default()), "{nothing:?}");
     }
@@ -53,6 +77,8 @@ fn what_is_wrong_is_named_by_line_and_key() {
         ),
         ("[updater]\n\n[updator]\n", 3, "updator: there is no such key; the nearest is updater"),
         ("[updater.intervals]\nnvdd = \"1h\"", 2, "the nearest is updater.intervals.nvd"),
+        ("[agent]\nindex = \"no\"", 2, "agent.index: expected true or false, found string"),
+        ("[agent]\nmanage = [\"default\"]", 2, "agent.manage: there is no such key"),
         ("updater = 3", 1, "updater: expected a table, found integer"),
         ("[updater]\ninterval = 15", 2, "updater.interval: expected a text, found integer"),
         ("[updater]\ninterval = \"often\"", 2, "updater.interval: \"often\" is no duration"),

@@ -214,3 +214,43 @@ fn a_manager_removes_what_ended_and_refuses_what_belongs_to_others() {
     process::eventually("no shim is left", DEADLINE, || bed.shims().is_empty());
     manager.stop();
 }
+
+#[test]
+fn what_is_deployed_uses_flags_that_there_are() {
+    let help = House::new().run(&["agent", "--help"]).expect(0).stdout;
+    for (name, text) in [
+        ("agent.yaml", include_str!("../../../../deploy/kubernetes/agent.yaml")),
+        ("agent.service", include_str!("../../../../deploy/systemd/pratique-agent.service")),
+    ] {
+        let words = text.split_whitespace().filter_map(|word| word.strip_prefix("--"));
+        let flags = words.map(|word| word.split('=').next().unwrap_or(word));
+        let flags: Vec<&str> = flags.filter(|flag| flag.len() > 1 && *flag != "now").collect();
+        assert!(!flags.is_empty(), "{name} gives the agent its places");
+        for flag in flags {
+            assert!(help.contains(&format!("--{flag} ")), "{name}: --{flag}");
+        }
+    }
+}
+
+#[test]
+fn an_agents_settings_may_stand_in_the_file() {
+    let Some(bed) = Containerd::start() else { return };
+    let house = House::new();
+    bed.import_busybox("t");
+    let (socket, state) = (socket(&bed), house.text_path("state"));
+    let settings = format!(
+        "[agent]\ncontainerd_address = \"{socket}\"\nstate_dir = \"{state}\"\n\
+         listen = \"127.0.0.1:0\"\nindex = false\nnamespaces = [\"other\"]\n"
+    );
+    let settings = house.write("pratique.toml", settings.as_bytes());
+    let (db, words) = (house.db(), ["agent", "--config", &settings]);
+    let words: Vec<String> =
+        words.iter().chain(&["--db", &db]).map(|word| (*word).to_owned()).collect();
+    let agent = Agent::of(&house, &words);
+    agent.until_ready();
+    assert!(agent.list("/api/v1/node/images").is_empty(), "they lie in another namespace");
+    bed.import_busybox("other");
+    process::eventually("the images", DEADLINE, || !agent.list("/api/v1/node/images").is_empty());
+    agent.stop();
+    house.run(&["watch", "--config", &settings, "--db", &db]).expect(2).says(&["--manage"]);
+}

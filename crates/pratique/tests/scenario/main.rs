@@ -17,6 +17,7 @@ mod failing_source;
 mod full_disk;
 mod hanging_server;
 mod interrupted;
+mod minute;
 mod replicas;
 mod service;
 mod spoiled_feed;
