@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use pratique_feeds::sources;
+use pratique_feeds::{EVERY_MINUTE, sources};
 
 /// Facts that every section states, as the beginning of a list item.
 const FACTS: [&str; 5] = ["- URL: ", "- Asked: ", "- Licence: ", "- as_of: ", "- Left out: "];
@@ -72,7 +72,7 @@ fn every_source_has_a_section_with_its_facts_and_rows() {
         let part = source.parts(2026).pop().expect("a part").id;
         let asked = match source.tip_url(&part) {
             Some(_) => "every minute, the first 64 KiB",
-            None if source.interval(&part, 2026).as_secs() == 60 => "every minute",
+            None if source.interval(&part, 2026) == EVERY_MINUTE => "every minute",
             None if source.interval(&part, 2026).as_secs() == 3_600 => "every hour",
             None => "every 6 h",
         };

@@ -84,6 +84,10 @@ pub(crate) struct Desk<R> {
     delays: Delays,
     waits: JoinSet<(Key, u32, Result<Exit, RuntimeError>)>,
     waited: HashSet<Key>,
+    /// Whose wait was refused and is not made again before its time.
+    resting: HashSet<Key>,
+    /// Whose task is gone, and who are called lost if nobody tells their end in time.
+    confirming: HashSet<Key>,
     handlers: JoinSet<Handled>,
     places: Arc<Semaphore>,
     slow: Arc<Semaphore>,
@@ -143,6 +147,8 @@ impl<R: Runtime> Desk<R> {
             delays: Delays::default(),
             waits: JoinSet::new(),
             waited: HashSet::new(),
+            resting: HashSet::new(),
+            confirming: HashSet::new(),
             handlers: JoinSet::new(),
             parked: VecDeque::new(),
             writer: parts.writer,
@@ -383,8 +389,14 @@ impl<R: Runtime> Desk<R> {
     fn take_delayed(&mut self, delayed: Delayed) {
         match delayed {
             Delayed::Push(key, event) => self.queue.push(key, event),
-            Delayed::Lost(key) => self.push(key, NoticeSource::Reconcile, What::Lost),
-            Delayed::Wait(key) => self.wait_for(&key),
+            Delayed::Lost(key) => {
+                self.confirming.remove(&key);
+                self.push(key, NoticeSource::Reconcile, What::Lost);
+            }
+            Delayed::Wait(key) => {
+                self.resting.remove(&key);
+                self.wait_for(&key);
+            }
             Delayed::Tell(notice) => self.tell(*notice),
             Delayed::Forget(key) => {
                 let is_deleted = |container: &Container| container.state == ContainerState::Deleted;

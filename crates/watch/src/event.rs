@@ -147,7 +147,9 @@ fn absorb(waiting: &mut Event, later: &Event) -> bool {
             true
         }
         (What::Exited { pid, .. }, What::Exited { pid: other, .. }) => pid == other,
-        (What::Paused | What::Resumed, What::Paused | What::Resumed) | (What::Look, What::Look) => {
+        (What::Paused | What::Resumed, What::Paused | What::Resumed)
+        | (What::Look, What::Look)
+        | (What::Lost, What::Lost) => {
             *waiting = later.clone();
             true
         }

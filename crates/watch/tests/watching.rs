@@ -4,6 +4,7 @@
 
 #![allow(clippy::print_stdout, reason = "a random test prints its seed")]
 
+mod ends;
 mod scripted;
 
 use std::collections::BTreeMap;
@@ -12,12 +13,13 @@ use std::time::Duration;
 
 use pratique_clockwork::{Bell, Clock, Random, Shutdown};
 use pratique_containerd::Event;
-use pratique_model::{Container, ContainerState, ExitReason, NoticeKind, NumberedNotice};
+use pratique_model::{Container, ContainerState, NumberedNotice};
 use pratique_store::{Access, Database, NoticeFilter, Store};
 use pratique_watch::{Config, Error, Health, Metrics, Watcher};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 
+use ends::{check_ends, number};
 use scripted::Scripted;
 
 /// Far longer than anything here takes; a test that reaches it fails.
@@ -196,6 +198,21 @@ async fn an_end_while_nobody_watched_is_told_once_and_truly() {
     assert_eq!(bed.container("restarted").expect("there").pid, 5);
     let ends = bed.told().iter().filter(|told| told.starts_with("container_exited")).count();
     assert_eq!(ends, 4, "{:#?}", bed.told());
+    bed.stop().await;
+}
+
+/// A wait that is refused makes the watcher look, and looking makes it wait: this once turned at
+/// full speed until the task was called lost.
+#[tokio::test]
+async fn a_task_that_vanished_is_asked_for_now_and_then_only() {
+    let mut bed = Bed::new();
+    bed.runtime.run(NS, "a", 1);
+    bed.start().await;
+    bed.until_state("a", ContainerState::Running).await;
+    bed.until("a wait", |bed| bed.runtime.wait_count() > 0).await;
+    bed.runtime.lose_task(NS, "a");
+    bed.until_told("container_exited a 255 Unknown reconcile").await;
+    assert!(bed.runtime.wait_count() < 5, "{} waits", bed.runtime.wait_count());
     bed.stop().await;
 }
 
@@ -468,26 +485,5 @@ async fn through_crashes_of_both_sides_every_container_ends_once() {
     };
     bed.until("end of all", ended).await;
     bed.stop().await;
-    check_ends(&bed, &removed_unseen, seed);
-}
-
-fn number(id: &str) -> u32 {
-    id[1..].parse().expect("a number")
-}
-
-fn check_ends(bed: &Bed, removed: &[u32], seed: u64) {
-    let mut ends: BTreeMap<u32, Vec<(u32, ExitReason)>> = BTreeMap::new();
-    for NumberedNotice { notice, .. } in bed.notices() {
-        if notice.kind == NoticeKind::ContainerExited && !notice.is_amended {
-            let end = (notice.exit_code.expect("a code"), notice.reason.expect("a reason"));
-            ends.entry(number(&notice.id)).or_default().push(end);
-        }
-    }
-    for (id, ends) in ends {
-        assert_eq!(ends.len(), 1, "seed {seed}, c{id}: {ends:?}");
-        let (code, reason) = ends[0];
-        let is_true = code == id % 256 && reason != ExitReason::Unknown;
-        let nobody_knew = reason == ExitReason::Unknown && code == 255 && removed.contains(&id);
-        assert!(is_true || nobody_knew, "seed {seed}, c{id}: {code} {reason}");
-    }
+    check_ends(bed.notices(), &removed_unseen, seed);
 }

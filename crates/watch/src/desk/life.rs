@@ -29,15 +29,20 @@ impl<R: Runtime> Desk<R> {
                 self.settling.insert(key.clone(), event.clone());
                 self.delays.add(now + SETTLE_AFTER, Delayed::Push(key.clone(), event));
             }
-            Some(Then::Confirm) => {
-                self.delays.add(now + CONFIRM_AFTER, Delayed::Lost(key.clone()));
-            }
+            Some(Then::Confirm) => self.confirm(key),
             None => {}
         }
         if let Some(container) = outcome.container {
             self.take_container(key, container);
         }
         self.wait_for(key);
+    }
+
+    /// Calls a task that is gone lost after a while, once.
+    fn confirm(&mut self, key: &Key) {
+        if self.confirming.insert(key.clone()) {
+            self.delays.add(self.now() + CONFIRM_AFTER, Delayed::Lost(key.clone()));
+        }
     }
 
     pub(super) fn take_container(&mut self, key: &Key, container: Container) {
@@ -59,11 +64,12 @@ impl<R: Runtime> Desk<R> {
         self.containers.insert(key.clone(), container);
     }
 
-    /// Waits for the end of a container's first process, if one runs and nobody waits yet.
+    /// Waits for the end of a container's first process, if one runs, nobody waits yet, and it was
+    /// not refused a moment ago.
     pub(super) fn wait_for(&mut self, key: &Key) {
         let Some(container) = self.containers.get(key) else { return };
         let is_due = self.is_connected && !self.is_stopping && container.state.is_alive();
-        if !is_due || self.waited.contains(key) {
+        if !is_due || self.waited.contains(key) || self.resting.contains(key) {
             return;
         }
         self.waited.insert(key.clone());
@@ -87,7 +93,10 @@ impl<R: Runtime> Desk<R> {
                 if !error.is_transient() {
                     self.push(key.clone(), NoticeSource::Reconcile, What::Look);
                 }
-                self.delays.add(self.now() + WAIT_AGAIN_AFTER, Delayed::Wait(key.clone()));
+                // Looking waits again, and would be told again at once.
+                if self.resting.insert(key.clone()) {
+                    self.delays.add(self.now() + WAIT_AGAIN_AFTER, Delayed::Wait(key.clone()));
+                }
             }
         }
     }

@@ -39,6 +39,7 @@ struct State {
     hanging: HashSet<String>,
     kills: BTreeMap<Name, u64>,
     subscription_count: usize,
+    wait_count: usize,
 }
 
 type Name = (String, String);
@@ -160,6 +161,18 @@ impl Scripted {
             };
             state.tell(namespace, "/tasks/delete", at, event);
         }
+    }
+
+    /// Takes a task away and tells nobody.
+    pub(crate) fn lose_task(&self, namespace: &str, id: &str) {
+        let (_, ended) = self.lock().tasks.remove(&name(namespace, id)).expect("a task");
+        ended.notify_waiters();
+    }
+
+    /// How often it was asked to tell when a task ends.
+    #[allow(dead_code, reason = "the benchmarks have no use for it")]
+    pub(crate) fn wait_count(&self) -> usize {
+        self.lock().wait_count
     }
 
     pub(crate) fn remove(&self, namespace: &str, id: &str) {
@@ -326,6 +339,7 @@ impl Runtime for Scripted {
     }
 
     async fn wait(&self, namespace: &str, id: &str) -> Result<Exit, Error> {
+        self.lock().wait_count += 1;
         loop {
             let ended = {
                 let state = self.up()?;
