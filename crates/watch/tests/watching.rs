@@ -5,6 +5,7 @@
 #![allow(clippy::print_stdout, reason = "a random test prints its seed")]
 
 mod ends;
+mod limits;
 mod scripted;
 
 use std::collections::BTreeMap;
@@ -30,10 +31,13 @@ const NS: &str = "default";
 /// A runtime, a store, and a watcher that runs or does not.
 struct Bed {
     runtime: Scripted,
-    _folder: TempDir,
+    /// Removed with this.
+    #[allow(dead_code, reason = "held, not read")]
+    folder: Option<TempDir>,
     path: PathBuf,
     config: Config,
     health: Health,
+    metrics: Metrics,
     watcher: Option<(Shutdown, JoinHandle<Result<(), Error>>)>,
     /// How many watchers there were.
     begun_count: u64,
@@ -43,9 +47,15 @@ impl Bed {
     fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("node.db");
-        let runtime = Scripted::new();
-        let (config, health) = (Config::default(), Health::new());
-        Self { runtime, _folder: folder, path, config, health, watcher: None, begun_count: 0 }
+        Self { folder: Some(folder), ..Self::at(path) }
+    }
+
+    /// With its store in a folder of the caller's.
+    fn at(path: PathBuf) -> Self {
+        let (runtime, config) = (Scripted::new(), Config::default());
+        let (health, metrics) = (Health::new(), Metrics::new());
+        let (folder, watcher, begun_count) = (None, None, 0);
+        Self { runtime, folder, path, config, health, metrics, watcher, begun_count }
     }
 
     fn watcher(&self) -> Watcher<Scripted> {
@@ -56,7 +66,7 @@ impl Bed {
             bell: Bell::new(),
             health: self.health.clone(),
             config: self.config.clone(),
-            metrics: Metrics::new(),
+            metrics: self.metrics.clone(),
         }
     }
 
@@ -296,18 +306,6 @@ async fn a_container_that_fails_or_hangs_delays_no_other() {
     assert_eq!(told.len(), 3, "in order, and each once: {told:#?}");
     bed.config.stop_grace = Duration::ZERO;
     bed.crash().await;
-}
-
-#[tokio::test]
-async fn stopping_waits_for_handlers_only_as_long_as_it_may() {
-    let mut bed = Bed::new();
-    bed.config.stop_grace = Duration::from_millis(50);
-    bed.start().await;
-    bed.runtime.set_hanging("a");
-    bed.runtime.create(NS, "a");
-    bed.runtime.run(NS, "b", 1);
-    bed.until_state("b", ContainerState::Running).await;
-    bed.stop().await;
 }
 
 #[tokio::test]

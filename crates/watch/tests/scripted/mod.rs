@@ -21,7 +21,8 @@ use tokio::sync::{Notify, mpsc};
 #[derive(Clone, Default)]
 pub(crate) struct Scripted {
     state: Arc<Mutex<State>>,
-    ended: Arc<Notify>,
+    /// Calls that hung go on.
+    released: Arc<Notify>,
 }
 
 #[derive(Default)]
@@ -37,9 +38,16 @@ struct State {
     streams: Vec<mpsc::UnboundedSender<Envelope>>,
     failing: HashSet<String>,
     hanging: HashSet<String>,
+    /// What is there once everything has been listed, without a word.
+    appearing: Option<(Name, u32)>,
     kills: BTreeMap<Name, u64>,
     subscription_count: usize,
     wait_count: usize,
+    list_count: usize,
+    probe_count: usize,
+    question_count: usize,
+    /// How many of the next probes nobody hears.
+    unheard_count: usize,
 }
 
 type Name = (String, String);
@@ -234,8 +242,44 @@ impl Scripted {
         self.lock().hanging.insert(id.to_owned());
     }
 
+    /// Lets all calls that hang go on.
+    pub(crate) fn release(&self) {
+        self.lock().hanging.clear();
+        self.released.notify_waiters();
+    }
+
+    /// Lets a container run, of which nobody is told, as soon as everything has been listed.
+    pub(crate) fn run_after_list(&self, namespace: &str, id: &str, pid: u32) {
+        self.lock().appearing = Some((name(namespace, id), pid));
+    }
+
+    /// Keeps the next so many probes back.
+    pub(crate) fn lose_probes(&self, count: usize) {
+        self.lock().unheard_count = count;
+    }
+
     pub(crate) fn task_count(&self) -> usize {
         self.lock().tasks.len()
+    }
+
+    /// How often everything was listed.
+    pub(crate) fn list_count(&self) -> usize {
+        self.lock().list_count
+    }
+
+    /// How many probes were published.
+    pub(crate) fn probe_count(&self) -> usize {
+        self.lock().probe_count
+    }
+
+    /// How often it was asked about a single container or image.
+    pub(crate) fn question_count(&self) -> usize {
+        self.lock().question_count
+    }
+
+    /// How many streams somebody reads.
+    pub(crate) fn stream_count(&self) -> usize {
+        self.lock().streams.iter().filter(|stream| !stream.is_closed()).count()
     }
 
     /// How many subscriptions there ever were.
@@ -250,8 +294,13 @@ impl Scripted {
 
     /// The state, unless the call about `id` is to fail; hangs when it is to hang.
     async fn about(&self, id: &str) -> Result<MutexGuard<'_, State>, Error> {
-        if self.lock().hanging.contains(id) {
-            std::future::pending::<()>().await;
+        self.lock().question_count += 1;
+        loop {
+            let released = self.released.notified();
+            if !self.lock().hanging.contains(id) {
+                break;
+            }
+            released.await;
         }
         let state = self.up()?;
         if state.failing.contains(id) {
@@ -306,6 +355,11 @@ impl Runtime for Scripted {
 
     async fn probe(&self, topic: &str) -> Result<(), Error> {
         let mut state = self.up()?;
+        state.probe_count += 1;
+        if state.unheard_count > 0 {
+            state.unheard_count -= 1;
+            return Ok(());
+        }
         let at = state.tick();
         let event = Event::Undecoded { type_url: "pratique.Probe".to_owned(), problem: None };
         state.tell("pratique", topic, at, event);
@@ -313,7 +367,8 @@ impl Runtime for Scripted {
     }
 
     async fn namespaces(&self) -> Result<Vec<String>, Error> {
-        let state = self.up()?;
+        let mut state = self.up()?;
+        state.list_count += 1;
         let names = state.containers.keys().chain(state.images.keys());
         let names: HashSet<String> = names.map(|(namespace, _)| namespace.clone()).collect();
         Ok(names.into_iter().collect())
@@ -359,7 +414,16 @@ impl Runtime for Scripted {
     }
 
     async fn images(&self, namespace: &str) -> Result<Vec<Image>, Error> {
-        Ok(State::of(&self.up()?.images, namespace).cloned().collect())
+        let mut state = self.up()?;
+        let images = State::of(&state.images, namespace).cloned().collect();
+        // Images are listed last.
+        if let Some(((namespace, id), pid)) = state.appearing.take() {
+            let was_mute = std::mem::replace(&mut state.is_mute, true);
+            drop(state);
+            self.run(&namespace, &id, pid);
+            self.set_mute(was_mute);
+        }
+        Ok(images)
     }
 
     async fn image(&self, namespace: &str, image: &str) -> Result<Image, Error> {
