@@ -23,6 +23,9 @@ const WORDS_BYTES_MAX: u64 = 4 * 1024;
 /// The exit code of a Rust program that panicked.
 const PANICKED: i32 = 101;
 
+/// How Rust's runtime begins to say that there is no memory; it goes on with a trace, and aborts.
+const OUT_OF_MEMORY: &str = "memory allocation of ";
+
 /// The lowest priority there is.
 const NICENESS: i32 = 19;
 
@@ -77,6 +80,11 @@ pub(super) async fn run(command: &[OsString], target: &str, time_max: Duration) 
 
 /// What the end of a process says of the image.
 fn judge(status: ExitStatus, report: Vec<u8>, words: &[u8]) -> End {
+    if let Some(said) = line(words, |line| line.starts_with(OUT_OF_MEMORY))
+        && status.signal().is_some()
+    {
+        return End::Killed(format!("more memory than it may take: {said}"));
+    }
     let words = last_line(words);
     match (status.code(), status.signal()) {
         (Some(0), _) => End::Report(report),
@@ -124,11 +132,15 @@ async fn read(mut source: impl AsyncRead + Unpin, bytes_max: u64) -> io::Result<
 
 /// The last line that is not a hint, without the program's name.
 fn last_line(words: &[u8]) -> String {
-    let words = String::from_utf8_lossy(words);
-    let mut lines = words.lines().map(str::trim);
-    let said = lines.rfind(|line| !line.is_empty() && !line.starts_with("hint: "));
+    let said = line(words, |line| !line.is_empty() && !line.starts_with("hint: "));
     let said = said.unwrap_or_default();
-    said.strip_prefix("pratique: ").unwrap_or(said).to_owned()
+    said.strip_prefix("pratique: ").unwrap_or(&said).to_owned()
+}
+
+/// The last line that is such a one.
+fn line(words: &[u8], is_it: impl Fn(&str) -> bool) -> Option<String> {
+    let words = String::from_utf8_lossy(words);
+    words.lines().map(str::trim).rfind(|line| is_it(line)).map(str::to_owned)
 }
 
 #[cfg(test)]

@@ -22,7 +22,11 @@ async fn the_end_of_a_process_says_what_became_of_the_image() {
         ("exit 3", "refused exit code 3"),
         ("echo 'slice index' >&2; exit 101", "killed a fault of the reader: slice index"),
         ("echo half; kill -9 $$", "killed ended by signal 9"),
-        ("echo 'out of memory' >&2; kill -6 $$", "killed ended by signal 6: out of memory"),
+        ("echo 'an invariant' >&2; kill -6 $$", "killed ended by signal 6: an invariant"),
+        (
+            "echo 'memory allocation of 9 bytes failed' >&2; echo trace: >&2; kill -6 $$",
+            "killed more memory than it may take: memory allocation of 9 bytes failed",
+        ),
     ] {
         assert_eq!(shell(script, LONG).await, expected, "{script}");
     }
