@@ -10,18 +10,18 @@ use serde_json::Value;
 use crate::house::{House, alpine_layer, platform};
 
 /// How long a machine that is busy with other tests may take for anything here.
-const DEADLINE: Duration = Duration::from_secs(60);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
 
 const NAME: &str = "localhost/alpine:3.10";
 
 /// A program that follows a containerd, and where it answers.
-struct Agent {
-    process: Process,
-    address: String,
+pub(crate) struct Agent {
+    pub(crate) process: Process,
+    pub(crate) address: String,
 }
 
 impl Agent {
-    fn start(house: &House, words: &[&str], socket: &str) -> Self {
+    pub(crate) fn start(house: &House, words: &[&str], socket: &str) -> Self {
         Self::of(house, &Self::line(house, words, socket, &house.text_path("state")))
     }
 
@@ -31,7 +31,7 @@ impl Agent {
         words.iter().chain(&places).chain(&rest).map(|word| (*word).to_owned()).collect()
     }
 
-    fn of(house: &House, line: &[String]) -> Self {
+    pub(crate) fn of(house: &House, line: &[String]) -> Self {
         let words: Vec<&str> = line.iter().map(String::as_str).collect();
         let process = Process::spawn("agent", house.command(&words));
         let line = process.wait_for_line("answering at ", DEADLINE);
@@ -40,22 +40,22 @@ impl Agent {
         Self { process, address }
     }
 
-    fn get(&self, path: &str) -> (u16, String) {
+    pub(crate) fn get(&self, path: &str) -> (u16, String) {
         process::get(&self.address, path).expect("it answers")
     }
 
-    fn list(&self, path: &str) -> Vec<Value> {
+    pub(crate) fn list(&self, path: &str) -> Vec<Value> {
         let (status, body) = self.get(path);
         assert_eq!(status, 200, "{body}");
         serde_json::from_str(&body).expect("a list")
     }
 
-    fn until_ready(&self) {
+    pub(crate) fn until_ready(&self) {
         process::eventually("readiness", DEADLINE, || self.get("/readyz").0 == 200);
     }
 
     /// What `pratique events` prints of one container or image, a word each.
-    fn told(&self, house: &House, id: &str) -> Vec<String> {
+    pub(crate) fn told(&self, house: &House, id: &str) -> Vec<String> {
         let ran = house.run(&["events", "--address", &self.address, "--format", "json"]).expect(0);
         let rows =
             ran.stdout.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
@@ -76,13 +76,13 @@ impl Agent {
         });
     }
 
-    fn stop(self) {
+    pub(crate) fn stop(self) {
         let status = self.process.terminate(DEADLINE);
         assert!(status.success(), "{}", self.process.said());
     }
 }
 
-fn socket(bed: &Containerd) -> String {
+pub(crate) fn socket(bed: &Containerd) -> String {
     bed.socket().display().to_string()
 }
 
@@ -213,23 +213,6 @@ fn a_manager_removes_what_ended_and_refuses_what_belongs_to_others() {
     });
     process::eventually("no shim is left", DEADLINE, || bed.shims().is_empty());
     manager.stop();
-}
-
-#[test]
-fn what_is_deployed_uses_flags_that_there_are() {
-    let help = House::new().run(&["agent", "--help"]).expect(0).stdout;
-    for (name, text) in [
-        ("agent.yaml", include_str!("../../../../deploy/kubernetes/agent.yaml")),
-        ("agent.service", include_str!("../../../../deploy/systemd/pratique-agent.service")),
-    ] {
-        let words = text.split_whitespace().filter_map(|word| word.strip_prefix("--"));
-        let flags = words.map(|word| word.split('=').next().unwrap_or(word));
-        let flags: Vec<&str> = flags.filter(|flag| flag.len() > 1 && *flag != "now").collect();
-        assert!(!flags.is_empty(), "{name} gives the agent its places");
-        for flag in flags {
-            assert!(help.contains(&format!("--{flag} ")), "{name}: --{flag}");
-        }
-    }
 }
 
 #[test]
