@@ -13,6 +13,8 @@ use std::process::Command;
 
 /// How long each target runs unless another time is asked for, in seconds.
 const SECONDS: &str = "60";
+/// Inputs that each target is tried with by [`check`].
+const CHECKED_INPUTS: u32 = 50_000;
 /// Longer inputs find nothing that shorter ones do not: limits are tested by example.
 const INPUT_BYTES_MAX: u32 = 16 * 1024;
 /// One input may take so long, in seconds; then it counts as a hang.
@@ -32,7 +34,16 @@ const FLAGS: &[&str] = &[
     "-Ccodegen-units=1",
 ];
 
-/// Runs the targets that are named, or all. The first one that finds something ends it.
+/// How a target is run.
+enum Effort<'a> {
+    /// New inputs for so many seconds, beginning with what earlier runs found worth keeping.
+    Seconds(&'a str),
+    /// The same inputs each time.
+    Fixed,
+}
+
+/// Runs the targets that are named, or all, on new inputs. The first one that finds something
+/// ends it.
 pub(crate) fn run(root: &Path, arguments: &[&str]) -> Result<(), String> {
     let (seconds, names) = match arguments {
         ["--seconds", seconds, names @ ..] => (*seconds, names),
@@ -45,7 +56,17 @@ pub(crate) fn run(root: &Path, arguments: &[&str]) -> Result<(), String> {
     }
     let built = build(root)?;
     for target in all.iter().filter(|target| names.is_empty() || names.contains(&&***target)) {
-        fuzz(root, &built, target, seconds)?;
+        fuzz(root, &built, target, &Effort::Seconds(seconds))?;
+    }
+    Ok(())
+}
+
+/// Runs all targets on made-up inputs that are the same for the same program: a commit passes
+/// always or never.
+pub(crate) fn check(root: &Path) -> Result<(), String> {
+    let built = build(root)?;
+    for target in targets(root)? {
+        fuzz(root, &built, &target, &Effort::Fixed)?;
     }
     Ok(())
 }
@@ -78,19 +99,29 @@ fn build(root: &Path) -> Result<PathBuf, String> {
     Ok(folder)
 }
 
-fn fuzz(root: &Path, folder: &Path, target: &str, seconds: &str) -> Result<(), String> {
-    let corpus = folder.join("corpus").join(target);
+fn fuzz(root: &Path, folder: &Path, target: &str, effort: &Effort<'_>) -> Result<(), String> {
+    // What is worth keeping goes to the first folder; a fixed effort begins with none.
+    let corpus = match effort {
+        Effort::Seconds(_) => folder.join("corpus").join(target),
+        Effort::Fixed => folder.join("checked").join(target),
+    };
     let artifacts = folder.join("artifacts").join(target);
+    if matches!(effort, Effort::Fixed) && corpus.exists() {
+        fs::remove_dir_all(&corpus).map_err(|e| format!("{}: {e}", corpus.display()))?;
+    }
     for path in [&corpus, &artifacts] {
         fs::create_dir_all(path).map_err(|e| format!("{}: {e}", path.display()))?;
     }
     let mut program = Command::new(folder.join(host()?).join("release").join(target));
-    program.arg(format!("-max_total_time={seconds}"));
     program.arg(format!("-timeout={INPUT_SECONDS_MAX}"));
     program.arg(format!("-max_len={INPUT_BYTES_MAX}"));
     program.arg(format!("-rss_limit_mb={MEMORY_MIB_MAX}"));
     program.arg(format!("-artifact_prefix={}/", artifacts.display()));
     program.args(["-verbosity=0", "-print_final_stats=1"]);
+    match effort {
+        Effort::Seconds(seconds) => program.arg(format!("-max_total_time={seconds}")),
+        Effort::Fixed => program.args([&format!("-runs={CHECKED_INPUTS}"), "-seed=1"]),
+    };
     program.arg(corpus).arg(root.join("fuzz/seeds").join(target));
     println!("--- {target}");
     let found = format!("{target}: an input breaks a promise, see {}", artifacts.display());

@@ -9,6 +9,10 @@
 //! whole, as it nearly always does, and byte by byte where it does not. The first is three times
 //! as fast and gives way to the second whenever it is in doubt.
 
+use std::future::poll_fn;
+use std::pin::pin;
+use std::task::Poll;
+
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
 use crate::refusal::{Reason, Refusal};
@@ -196,9 +200,17 @@ impl<R: AsyncRead + Unpin> Reader<R> {
         }
     }
 
-    /// Says whether anything but white space has already come after the document.
-    pub(crate) fn has_trailing(&self) -> bool {
-        !self.buffer[self.start..self.end].trim_ascii().is_empty()
+    /// Says whether anything but white space has come after the document by now: what is there
+    /// already is read, nothing is waited for, since an honest sender keeps the line open.
+    pub(crate) async fn has_trailing(&mut self) -> bool {
+        while self.peek_held().is_none() {
+            let mut filling = pin!(self.fill());
+            let outcome = poll_fn(|context| Poll::Ready(filling.as_mut().poll(context))).await;
+            if !matches!(outcome, Poll::Ready(Ok(()))) {
+                return false;
+            }
+        }
+        true
     }
 
     async fn next_item(&mut self, sequence: &mut Sequence, close: u8) -> Result<bool, Refusal> {

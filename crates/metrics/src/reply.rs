@@ -109,7 +109,7 @@ pub(crate) async fn read_export<R: AsyncRead + Unpin>(
             _ => reader.skip().await?,
         }
     }
-    if reader.has_trailing() {
+    if reader.has_trailing().await {
         return Err(decode("bytes after the answer"));
     }
     match (is_success, when) {
