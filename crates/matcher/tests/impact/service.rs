@@ -5,7 +5,9 @@ use std::time::Duration;
 use pratique_clockwork::lease::{LeaseMetrics, LeaseTimes, Owner};
 use pratique_clockwork::{Bell, Clock, Shutdown};
 use pratique_matcher::{Config, LEASE, Matcher, Metrics, Outcome, Progress, StepLimits, run_once};
-use pratique_store::{Access, Acquisition, LeaseKeeper, Store};
+use pratique_store::{Access, Acquisition, Channel, LeaseKeeper, Store};
+use pratique_testkit::postgres;
+use pratique_testkit::process::eventually;
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -130,4 +132,32 @@ fn a_command_that_is_told_to_stop_gives_the_lease_back() {
     assert_eq!(outcome, Outcome::Stopped(Progress::default()));
     let again = world.database.acquire_lease(LEASE, &service, DEADLINE).expect("an answer");
     assert!(matches!(again, Acquisition::Acquired(_)), "the command gave it back: {again:?}");
+}
+
+/// Goal: a process that only matches hears of images that another one registered. Method: the
+/// matcher polls never within this test; the ring goes through PostgreSQL.
+#[test]
+fn a_registration_by_another_process_wakes_the_matcher_through_postgresql() {
+    let store = |url: &str| Store::parse(url).expect("an address");
+    let open = |url: &str| store(url).open(Access::ReadWrite).expect("a database");
+    let Some(place) = postgres::fresh_database(|url| drop(open(url))) else { return };
+    let mut world = World::new(open(&place.url()));
+    world.register(1, Some("debian:12"), &[deb("openssl", "openssl", "1.0")]);
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let store = store(&place.url());
+    let service = runtime.block_on(async { start(&store) });
+    let bells = [(Channel::Packages, service.bell.clone())];
+    let until = service.shutdown.clone();
+    let listening = runtime.spawn(async move { store.listen(&bells, &until).await });
+    let is_done = |world: &World| world.database.pending_packages(1).expect("asked").is_empty();
+    eventually("it looks when it starts", DEADLINE, || is_done(&world));
+    world.register(2, Some("debian:12"), &[deb("curl", "curl", "1.0")]);
+    eventually("it looks when it is woken", DEADLINE, || {
+        world.database.ring(Channel::Packages).expect("rung");
+        is_done(&world)
+    });
+    runtime.block_on(async {
+        service.stop().await;
+        timeout(DEADLINE, listening).await.expect("it stops").expect("without panic");
+    });
 }
