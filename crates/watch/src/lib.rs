@@ -23,6 +23,7 @@ mod metrics;
 mod reap;
 mod runtime;
 mod state;
+mod turn;
 mod watcher;
 mod writer;
 

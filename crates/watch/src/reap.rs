@@ -12,6 +12,7 @@ use std::pin::pin;
 
 use tokio::io::AsyncReadExt as _;
 use tokio::net::unix::pipe;
+use tracing::debug;
 
 use pratique_containerd::{Error as RuntimeError, Task, TaskStatus};
 
@@ -45,9 +46,14 @@ pub(crate) async fn reap<R: Runtime>(
         ended = end(runtime, namespace, id, &task) => ended?,
         () = drained => {}
     }
-    for _ in 0..2 {
-        allow_done(runtime.delete_task(namespace, id).await)?;
+    match runtime.delete_task(namespace, id).await {
+        Ok(()) => debug!("{namespace:?} {id:?}: its task is removed"),
+        Err(error) if is_done(&error) => {
+            debug!("{namespace:?} {id:?}: its task needed no removal: {error}");
+        }
+        Err(error) => return Err(error.into()),
     }
+    allow_done(runtime.delete_task(namespace, id).await)?;
     remove_folder(&fifos).map_err(HandlerError::Fifo)
 }
 

@@ -7,6 +7,8 @@ use pratique_containerd::{
     Any, Client, Container, Descriptor, Envelope, Error, EventStream, Exit, Image, Task,
 };
 
+use crate::turn::Turn;
+
 /// How large an index, manifest or configuration may be that is read for its digests; containerd
 /// itself reads up to 8 MiB.
 const DOCUMENT_BYTES_MAX: usize = 4 << 20;
@@ -92,7 +94,8 @@ pub trait Runtime: Clone + Send + Sync + 'static {
     /// Kills all processes of a task.
     fn kill(&self, namespace: &str, id: &str) -> impl Future<Output = Result<(), Error>> + Send;
 
-    /// Deletes a task that has ended.
+    /// Deletes a task that has ended, when no other manager deletes one; how long that takes is
+    /// limited by the watcher.
     fn delete_task(
         &self,
         namespace: &str,
@@ -193,6 +196,7 @@ impl Runtime for Client {
     }
 
     async fn delete_task(&self, namespace: &str, id: &str) -> Result<(), Error> {
+        let _turn = Turn::take(self.path()).await;
         Self::delete_task(self, namespace, id).await.map(|_| ())
     }
 }

@@ -33,6 +33,9 @@ pub(crate) fn on_each(case: impl Fn(Containerd)) {
 /// The settings of [`watcher_process`], in its environment.
 const SETTINGS: &str = "PRATIQUE_TEST_WATCHER";
 
+/// What it logs.
+const LOGGED: &str = "pratique_watch=info,pratique_watch::reap=debug";
+
 /// What it says when it has stopped as it was told to.
 const STOPPED: &str = "the watcher has stopped";
 
@@ -43,6 +46,7 @@ fn watcher_process() {
     let Ok(settings) = std::env::var(SETTINGS) else { return };
     let settings: Vec<&str> = settings.split('\n').collect();
     let &[socket, path, manage, probe_millis] = &settings[..] else { panic!("{settings:?}") };
+    tracing_subscriber::fmt().with_writer(std::io::stderr).with_env_filter(LOGGED).init();
     let config = Config {
         manage: manage.split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect(),
         probe_interval: Duration::from_millis(probe_millis.parse().expect("a number")),
@@ -141,6 +145,11 @@ impl Watch {
             }
             is_so(self)
         });
+    }
+
+    /// What its process has said.
+    pub(crate) fn said(&self) -> String {
+        self.process.as_ref().expect("it runs").said()
     }
 
     fn database(&self) -> Option<Database> {

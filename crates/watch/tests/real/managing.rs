@@ -8,7 +8,7 @@ use pratique_testkit::process::eventually;
 use pratique_watch::{Config, Error};
 use tokio::runtime::Runtime;
 
-use crate::bed::{DEADLINE, Watch, watcher};
+use crate::bed::{DEADLINE, Watch, on_each, watcher};
 
 /// As many as the design (watch) asks for.
 const CYCLES: u32 = 200;
@@ -24,30 +24,48 @@ fn managing(namespace: &str) -> Config {
 
 #[test]
 fn after_two_hundred_cycles_nothing_is_left() {
-    let Some(containerd) = Containerd::start_build(Build::Packaged) else { return };
-    containerd.import_busybox(NS);
-    let mut watch = Watch::following(&containerd, managing(NS));
-    cycle(&containerd, CYCLES);
+    on_each(|containerd| {
+        containerd.import_busybox(NS);
+        let mut watch = Watch::following(&containerd, managing(NS));
+        cycle(&containerd, CYCLES);
+        nothing_is_left(&containerd);
+        each_end_is_told_once(&watch, CYCLES);
+        watch.stop();
+    });
+}
+
+/// When two delete one task at the same time, containerd may take its shim for dead while it lives,
+/// and nobody who asks containerd finds that shim again; so managers take turns.
+#[test]
+fn two_managers_remove_everything_once_and_tell_each_end_once() {
+    on_each(|containerd| {
+        containerd.import_busybox(NS);
+        let mut watches = [0, 1].map(|_| Watch::following(&containerd, managing(NS)));
+        cycle(&containerd, RACES);
+        for watch in &mut watches {
+            each_end_is_told_once(watch, RACES);
+        }
+        nothing_is_left(&containerd);
+        let said = || watches.each_ref().map(Watch::said).concat();
+        eventually("each removal is told", DEADLINE, || {
+            said().matches("its task is removed").count() >= RACES as usize
+        });
+        let said = said();
+        for index in 0..RACES {
+            let removal = format!("\"c{index}\": its task is removed");
+            assert_eq!(said.matches(&removal).count(), 1, "c{index}: {said}");
+        }
+        for watch in &mut watches {
+            watch.stop();
+        }
+    });
+}
+
+fn nothing_is_left(containerd: &Containerd) {
     eventually("no shim is left", DEADLINE, || containerd.shims().is_empty());
     eventually("no mount is left", DEADLINE, || {
         !containerd.mounts().iter().any(|mount| mount.ends_with("rootfs"))
     });
-    each_end_is_told_once(&watch, CYCLES);
-    watch.stop();
-}
-
-/// Tasks only: when two delete at the same time, containerd 1.6 may take a shim for dead that is
-/// not, and nobody who asks containerd finds that shim again.
-#[test]
-fn two_managers_remove_every_task_and_tell_each_end_once() {
-    let Some(containerd) = Containerd::start_build(Build::Packaged) else { return };
-    containerd.import_busybox(NS);
-    let mut watches = [0, 1].map(|_| Watch::following(&containerd, managing(NS)));
-    cycle(&containerd, RACES);
-    for watch in &mut watches {
-        each_end_is_told_once(watch, RACES);
-        watch.stop();
-    }
 }
 
 /// Runs containers that end at once, until no task is left.
