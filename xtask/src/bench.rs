@@ -12,6 +12,7 @@ use std::process::{Command, Stdio};
 
 mod case;
 mod fleet;
+mod node;
 mod page;
 
 /// Rounds of which the minimum counts, after the runs that measure memory and warm the page cache.

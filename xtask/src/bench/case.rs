@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::{Cost, fleet, measure};
+use super::{Cost, fleet, measure, node};
 
 /// The names of all benchmarks, in the order of the page.
 pub(super) const NAMES: &[&str] = &[
@@ -20,10 +20,11 @@ pub(super) const NAMES: &[&str] = &[
     "feeds",
     "impact",
     "readers",
+    "watch",
 ];
 
 /// Those that take minutes and gigabytes: done only when they are named.
-pub(super) const LARGE: &[&str] = &["update", "large", "feeds", "impact", "readers"];
+pub(super) const LARGE: &[&str] = &["update", "large", "feeds", "impact", "readers", "watch"];
 
 /// Runs one benchmark and gives its table.
 pub(super) fn measure_case(name: &str, root: &Path, folder: &Path) -> Result<String, String> {
@@ -37,6 +38,7 @@ pub(super) fn measure_case(name: &str, root: &Path, folder: &Path) -> Result<Str
         "feeds" => fleet::feeds(&programs, folder),
         "impact" => fleet::impact(root, &programs, folder),
         "readers" => fleet::readers(&programs),
+        "watch" => node::watch(root, &programs),
         "matching" => matching(&programs, folder),
         _ => sandboxes(&programs),
     }
@@ -52,6 +54,7 @@ pub(super) struct Programs {
     pub(super) feeds: PathBuf,
     pub(super) readers: PathBuf,
     pub(super) postgres: PathBuf,
+    pub(super) agent: PathBuf,
 }
 
 impl Programs {
@@ -67,6 +70,7 @@ impl Programs {
             feeds: release.join("bench-feeds"),
             readers: release.join("bench-readers"),
             postgres: release.join("private-postgres"),
+            agent: release.join("bench-agent"),
         }
     }
 }

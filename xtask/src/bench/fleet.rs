@@ -97,7 +97,7 @@ pub(super) fn impact(root: &Path, programs: &Programs, folder: &Path) -> Result<
 }
 
 /// What a program prints of a table; everything else that it says is passed on.
-fn rows(command: &mut Command) -> Result<String, String> {
+pub(super) fn rows(command: &mut Command) -> Result<String, String> {
     let output =
         command.stderr(Stdio::inherit()).output().map_err(|e| format!("{command:?}: {e}"))?;
     if !output.status.success() {
