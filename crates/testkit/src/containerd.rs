@@ -31,7 +31,8 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(60);
 /// Which containerd is run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Build {
-    /// The one in the PATH: Debian's, 1.6.
+    /// The one in the PATH: Debian's, 1.6. A folder in the environment's `CONTAINERD_FOLDER` takes
+    /// its place, so that the tests can be tried on any.
     Packaged,
     /// 2.x, built by `cargo xtask test` into the component cache.
     Second,
@@ -239,10 +240,10 @@ impl Build {
         }
     }
 
-    /// Where its programs are; `None` for the PATH.
+    /// Where its programs are; `None`: in the PATH.
     fn folder(self) -> Option<PathBuf> {
         match self {
-            Self::Packaged => None,
+            Self::Packaged => std::env::var_os("CONTAINERD_FOLDER").map(PathBuf::from),
             Self::Second => {
                 let program = component::built("containerd-2", "containerd");
                 program.parent().map(Path::to_path_buf)

@@ -2,8 +2,7 @@
 //! what is true, and each end was told once. Method: the watcher with its real store over a
 //! scripted runtime; every wait is for a condition, with a deadline.
 
-#![allow(clippy::print_stdout, reason = "a random test prints its seed")]
-
+mod chance;
 mod ends;
 mod limits;
 mod scripted;
@@ -12,7 +11,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use pratique_clockwork::{Bell, Clock, Random, Shutdown};
+use pratique_clockwork::{Bell, Clock, Shutdown};
 use pratique_containerd::Event;
 use pratique_model::{Container, ContainerState, NumberedNotice};
 use pratique_store::{Access, Database, NoticeFilter, Store};
@@ -429,9 +428,7 @@ async fn of_two_watchers_on_one_store_the_newer_goes_on() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn through_crashes_of_both_sides_every_container_ends_once() {
     const COUNT: u32 = 200;
-    let seed = Random::from_system().next_number();
-    println!("seed {seed}");
-    let mut random = Random::from_seed(seed);
+    let (seed, mut random) = chance::random();
     let mut bed = Bed::new();
     bed.start().await;
     let (mut running, mut next): (Vec<u32>, u32) = (Vec::new(), 0);

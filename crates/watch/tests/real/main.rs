@@ -5,6 +5,8 @@
 #![allow(missing_docs, reason = "tests")]
 
 mod bed;
+#[path = "../chance/mod.rs"]
+mod chance;
 mod ends;
 mod managing;
 mod memory;
