@@ -15,11 +15,11 @@ fn init_killed_for_memory_is_oom_killed_and_a_child_is_not() {
         containerd.import_busybox(NS);
         let mut watch = Watch::following(&containerd, Config::default());
         containerd.run_container(NS, "init", &LIMIT, &["sh", "-c", "x=$(seq 1 100000000)"]);
-        // On a busy machine the kernel may look for a second victim before the first one's memory is
-        // free: then it shall be seq, not init.
-        let child = "sh -c 'echo 1000 > /proc/self/oom_score_adj; x=$(seq 1 100000000)'; \
-                     sleep 2; exit 3";
-        containerd.run_container(NS, "child", &LIMIT, &["sh", "-c", child]);
+        // On a busy machine the kernel may look for a second victim before the first one's memory
+        // is free: then it shall be seq, not init.
+        let greedy = "echo 1000 > /proc/self/oom_score_adj; x=$(seq 1 100000000)";
+        let child = format!("sh -c '{greedy}'; sleep 2; exit 3");
+        containerd.run_container(NS, "child", &LIMIT, &["sh", "-c", &child]);
         containerd.run_container(NS, "killed", &[], &["sh", "-c", "kill -9 $$; sleep 1000"]);
         containerd.run_container(NS, "alive", &[], &["sleep", "1000"]);
         containerd.ctr(NS, &["task", "kill", "-s", "SIGKILL", "alive"]);
