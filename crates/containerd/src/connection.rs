@@ -73,10 +73,12 @@ impl Asking<'_> {
         let request = self.request(message)?;
         let mut grpc = grpc(self.channel);
         let path = PathAndQuery::from_static(self.method.path);
-        let answer = async {
+        // Boxed, as every future that this one is handed through would keep room for all of it, and
+        // a node has as many calls that wait as containers.
+        let answer = Box::pin(async move {
             grpc.ready().await.map_err(|error| Status::from_error(error.into()))?;
             grpc.unary(request, path, ProstCodec::<Q, A>::default()).await
-        };
+        });
         self.in_time(answer).await.map(tonic::Response::into_inner)
     }
 

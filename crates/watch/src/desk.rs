@@ -77,7 +77,8 @@ pub(crate) struct Desk<R> {
     origin: Instant,
     queue: Queue<Key, Event>,
     dropped_count: u64,
-    containers: HashMap<Key, Container>,
+    /// Boxed, as a table keeps room for more than it has.
+    containers: HashMap<Key, Box<Container>>,
     images: HashMap<Key, Option<Digest>>,
     /// Exits that wait for a kill by the kernel to be told.
     settling: HashMap<Key, Event>,
@@ -123,7 +124,7 @@ impl<R: Runtime> Desk<R> {
         let containers = parts
             .containers
             .into_iter()
-            .map(|container| (Key::container(&container.namespace, &container.id), container));
+            .map(|it| (Key::container(&it.namespace, &it.id), Box::new(it)));
         let images = parts
             .images
             .into_iter()
@@ -259,7 +260,7 @@ impl<R: Runtime> Desk<R> {
         if taken.event.what == What::Reap {
             return Some(Ask::Reap);
         }
-        let container = self.containers.get(&taken.key);
+        let container = self.container(&taken.key);
         match question(&taken.key, container, &taken.event) {
             Question::Nothing => None,
             question => Some(Ask::Container(question)),
@@ -301,7 +302,7 @@ impl<R: Runtime> Desk<R> {
 
     fn judge(&mut self, taken: Taken<Key, Event>, answer: &Answer) {
         let key = &taken.key;
-        let container = self.containers.get(key);
+        let container = self.container(key);
         let outcome = step(key, container, self.settling.get(key), &taken.event, answer);
         if matches!(taken.event.what, What::Listed(_)) {
             self.metrics.reconcile(outcome.container.is_none());
@@ -400,7 +401,7 @@ impl<R: Runtime> Desk<R> {
             Delayed::Tell(notice) => self.tell(*notice),
             Delayed::Forget(key) => {
                 let is_deleted = |container: &Container| container.state == ContainerState::Deleted;
-                if self.containers.get(&key).is_some_and(is_deleted) {
+                if self.container(&key).is_some_and(is_deleted) {
                     self.containers.remove(&key);
                 }
             }
@@ -425,6 +426,11 @@ impl<R: Runtime> Desk<R> {
             Input::Refused(error) => return Err(error),
         }
         Ok(())
+    }
+
+    /// A container as it was last written.
+    fn container(&self, key: &Key) -> Option<&Container> {
+        self.containers.get(key).map(Box::as_ref)
     }
 
     /// Something of ours happens to a key now.

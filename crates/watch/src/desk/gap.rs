@@ -30,7 +30,8 @@ impl<R: Runtime> Desk<R> {
                 && !seen.contains(*key)
                 && self.config.watches(&key.namespace)
         };
-        let missing = self.containers.iter().filter(is_missing).map(|(key, _)| key.clone());
+        let known = self.containers.iter().map(|(key, container)| (key, &**container));
+        let missing = known.filter(is_missing).map(|(key, _)| key.clone());
         let mut to_look: Vec<Key> = missing.collect();
         let listed: HashMap<Key, Option<Digest>> = listing.images.into_iter().collect();
         info!(count, "container runtime: {count} containers, {} image names", listed.len());

@@ -46,7 +46,7 @@ impl<R: Runtime> Desk<R> {
     }
 
     pub(super) fn take_container(&mut self, key: &Key, container: Container) {
-        let before = self.containers.get(key);
+        let before = self.container(key);
         let has_ended = before.is_none_or(|before| before.finished_at != container.finished_at);
         if let Some(reason) = container.reason.filter(|_| has_ended) {
             self.metrics.exited(reason);
@@ -61,7 +61,7 @@ impl<R: Runtime> Desk<R> {
         if container.state == ContainerState::Deleted {
             self.delays.add(self.now() + FORGET_AFTER, Delayed::Forget(key.clone()));
         }
-        self.containers.insert(key.clone(), container);
+        self.containers.insert(key.clone(), Box::new(container));
     }
 
     /// Waits for the end of a container's first process, if one runs, nobody waits yet, and it was
