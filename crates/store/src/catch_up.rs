@@ -20,13 +20,11 @@ impl Database {
     /// [`StoreError::Statement`].
     pub fn baseline_generation(&self, id: &PartId) -> Result<Option<u64>, StoreError> {
         let Some(number) = part::number_of(&*self.session, id)? else { return Ok(None) };
-        let sql = "SELECT max(generation) FROM change WHERE part = ?1 AND kind = ?2";
-        let generation = self.session.one(
-            READING,
-            sql,
-            values![number, ChangeKind::Baseline.code()],
-            |row| row.optional_integer(0),
-        )?;
+        // As the index has it: a number in the text, not a value.
+        let kind = ChangeKind::Baseline.code();
+        let sql = format!("SELECT max(generation) FROM change WHERE part = ?1 AND kind = {kind}");
+        let generation =
+            self.session.one(READING, &sql, values![number], |row| row.optional_integer(0))?;
         Ok(generation.map(i64::cast_unsigned))
     }
 

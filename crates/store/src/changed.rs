@@ -90,17 +90,16 @@ impl Database {
         after: ChangeCursor,
         limit: usize,
     ) -> Result<Vec<ChangedKey>, StoreError> {
-        let doing = "reading changes";
         let Some(number) = part::number_of(&*self.session, id)? else { return Ok(Vec::new()) };
-        let sql = format!(
-            "SELECT {COLUMNS} FROM change LEFT JOIN advisory ON advisory.id = change.advisory \
-             WHERE change.part = ?1 AND change.generation >= ?2 \
-             AND (change.generation > ?2 OR change.id > ?3) \
-             ORDER BY change.generation, change.id LIMIT ?4"
-        );
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let values = values![number, after.generation, after.sequence, limit];
-        let rows = self.session.all(doing, &sql, values, change_row)?;
+        // Two questions, because each is a range of the index and both in one are not.
+        let left = |rows: usize| i64::try_from(limit - rows).unwrap_or(i64::MAX);
+        let ChangeCursor { generation, sequence } = after;
+        let condition = "change.part = ?2 AND change.generation = ?3 AND change.id > ?4";
+        let mut rows =
+            self.change_rows(condition, values![left(0), number, generation, sequence])?;
+        let condition = "change.part = ?2 AND change.generation > ?3";
+        let newer = self.change_rows(condition, values![left(rows.len()), number, generation])?;
+        rows.extend(newer);
         let about = self.packages_about(&rows)?;
         let renamed = self.renamed(&rows)?;
         let reader = self.rows();
@@ -118,6 +117,19 @@ impl Database {
             keys.push(key);
         }
         Ok(keys)
+    }
+
+    /// Rows of `change`, oldest first, at most as many as the first of the values says.
+    fn change_rows(
+        &self,
+        condition: &str,
+        values: &[Value<'_>],
+    ) -> Result<Vec<ChangeRow>, StoreError> {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM change LEFT JOIN advisory ON advisory.id = change.advisory \
+             WHERE {condition} ORDER BY change.generation, change.id LIMIT ?1"
+        );
+        self.session.all("reading changes", &sql, values, change_row)
     }
 
     /// The advisories that began or ceased to name a vulnerability: which stands in changes of

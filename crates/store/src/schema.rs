@@ -29,6 +29,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration::new(5, include_str!("../migrations/0006_runtime.sql")),
     Migration::new(5, include_str!("../migrations/0007_renamed.sql")),
     Migration::new(5, include_str!("../migrations/0008_node_index.sql")),
+    Migration::new(5, include_str!("../migrations/0009_change_order.sql")),
 ];
 
 /// The oldest schema that can be read without bringing it forward: the one with the images, which

@@ -88,16 +88,14 @@ impl Database {
 
     /// The advisories that have this id, are about this CVE, or have this alias.
     fn advisories_named(&self, id: &str) -> Result<Vec<i64>, StoreError> {
-        let mut found = Vec::new();
+        let sql =
+            format!("SELECT id FROM advisory WHERE part = ?1 AND name = ?2 AND state <> {GONE}");
+        let named = self.in_each("part", &sql, id)?;
+        let mut found: Vec<i64> = named.into_iter().map(|(_, advisory)| advisory).collect();
         let mut collect = |sql: &str, values: &[Value<'_>]| {
             found.extend(self.session.all("searching by id", sql, values, |row| row.integer(0))?);
             Ok::<(), StoreError>(())
         };
-        collect(
-            "SELECT advisory.id FROM part JOIN advisory ON part = part.id \
-             WHERE advisory.name = ?1 AND state <> ?2",
-            values![id, GONE],
-        )?;
         if let Some(cve) = encoding::cve_code(id) {
             collect("SELECT advisory FROM vulnerability WHERE cve = ?1", values![cve])?;
         } else if looks_like_id(id) {
@@ -115,12 +113,28 @@ impl Database {
 
     /// The advisories with the scopes in which they speak of a package.
     fn advisories_about(&self, package: &str, limit: usize) -> Result<Vec<(i64, i64)>, StoreError> {
-        let sql = "SELECT DISTINCT advisory, scope.id FROM scope \
-                   JOIN affected ON scope = scope.id WHERE package = ?1 LIMIT ?2";
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        self.session.all("searching by package", sql, values![package, limit], |row| {
-            Ok((row.integer(0)?, row.integer(1)?))
-        })
+        let most = i64::try_from(limit).unwrap_or(i64::MAX);
+        let sql = format!(
+            "SELECT DISTINCT advisory FROM affected WHERE scope = ?1 AND package = ?2 LIMIT {most}"
+        );
+        let about = self.in_each("scope", &sql, package)?;
+        Ok(about.into_iter().take(limit).map(|(scope, advisory)| (advisory, scope)).collect())
+    }
+
+    /// Asks for a name in every part, or in every scope; gives what is found with the number of
+    /// that. The indexes of names begin there, and a join would read every row of the table.
+    fn in_each(&self, table: &str, sql: &str, name: &str) -> Result<Vec<(i64, i64)>, StoreError> {
+        let doing = "searching by name";
+        let places = format!("SELECT id FROM {table} ORDER BY id");
+        let places = self.session.all(doing, &places, &[], |row| row.integer(0))?;
+        let values: Vec<Value<'_>> =
+            places.iter().flat_map(|place| [Value::Integer(*place), Value::Text(name)]).collect();
+        let mut found = Vec::new();
+        self.session.many(doing, sql, &values, 2, &mut |index, row| {
+            found.push((places[index], row.integer(0)?));
+            Ok(())
+        })?;
+        Ok(found)
     }
 
     /// What advisories say of all their packages, or in one scope of one package.

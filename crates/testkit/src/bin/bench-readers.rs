@@ -2,7 +2,7 @@
 //! `bench-readers PROGRAM STORE…`.
 //!
 //! Readers are whole processes: a scan of a known image, of an SBOM, a question, two searches. Each
-//! is run many times alone, and many times while `db update` brings in a feed of 100,000 entries of
+//! is run many times alone, and by turns while `db update` brings in a feed of 100,000 entries of
 //! which every one is another than before, again and again. Times are medians, and beside them the
 //! twentieth part that took longest. PostgreSQL is a private one that syncs to disk.
 
@@ -26,11 +26,19 @@ use pratique_testkit::postgres::{Cluster, Durability, TestDatabase};
 /// Entries of the feed that is brought in again and again.
 const ENTRIES: u64 = 100_000;
 
-/// Packages of the image: those of a Debian image with an application.
+/// Packages of the image: as many as a Debian image with an application has.
 const PACKAGES: u64 = 250;
 
-/// Runs of each command, alone and beside an update.
+/// Which packages of the tracker those are, which lists them by how many entries they have: of the
+/// first twenty an image has none or the kernel's headers, of the others it has some of each sort.
+const PACKAGE_FIRST: u64 = 20;
+const PACKAGE_STRIDE: u64 = 28;
+
+/// Runs of each command at least, alone and beside an update.
 const RUNS: usize = 40;
+
+/// Updates that readers go on beside: from the first download to the last match.
+const UPDATES: u64 = 2;
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
@@ -65,10 +73,9 @@ fn bench(program: &Path, store: &str) -> Outcome<()> {
         folder: folder.path().to_owned(),
     };
     let readers = setting.prepare()?;
-    let alone: Vec<Times> =
-        readers.iter().map(|reader| setting.times(reader)).collect::<Outcome<_>>()?;
+    let alone = setting.times(&readers, || true)?;
     let updating = Updating::start(&setting);
-    let beside: Outcome<Vec<Times>> = readers.iter().map(|reader| setting.times(reader)).collect();
+    let beside = setting.times(&readers, || updating.rounds() >= UPDATES || updating.has_failed());
     let rounds = updating.stop()?;
     for ((reader, alone), beside) in readers.iter().zip(alone).zip(beside?) {
         println!(
@@ -121,7 +128,7 @@ impl Setting {
         self.run(&self.update("one"))?;
         let output = format!("json={}", report.display());
         self.run(&["scan", &image, "--offline", "--register", "-o", &output].map(str::to_owned))?;
-        let (sbom, name) = (format!("sbom:{}", report.display()), package_name(3));
+        let (sbom, name) = (format!("sbom:{}", report.display()), package(3));
         let asked = format!("debian:12/{name}>=0");
         Ok(vec![
             reader("scan, known image", &["scan", &image, "--offline"]),
@@ -153,17 +160,26 @@ impl Setting {
         Err(format!("{arguments:?}: {}: {said}", output.status).into())
     }
 
+    /// Runs the commands by turns until each has run often enough and `is_enough`.
     #[expect(clippy::disallowed_methods, reason = "a benchmark measures time")]
-    fn times(&self, reader: &Reader) -> Outcome<Times> {
-        let mut milliseconds = Vec::with_capacity(RUNS);
-        for _ in 0..RUNS {
-            let began = Instant::now();
-            self.run(&reader.arguments)?;
-            milliseconds.push(began.elapsed().as_secs_f64() * 1_000.0);
+    fn times(&self, readers: &[Reader], is_enough: impl Fn() -> bool) -> Outcome<Vec<Times>> {
+        let mut milliseconds = vec![Vec::new(); readers.len()];
+        while milliseconds[0].len() < RUNS || !is_enough() {
+            for (reader, milliseconds) in readers.iter().zip(&mut milliseconds) {
+                let began = Instant::now();
+                self.run(&reader.arguments)?;
+                milliseconds.push(began.elapsed().as_secs_f64() * 1_000.0);
+            }
         }
+        Ok(milliseconds.into_iter().map(Times::of).collect())
+    }
+}
+
+impl Times {
+    fn of(mut milliseconds: Vec<f64>) -> Self {
         milliseconds.sort_by(f64::total_cmp);
-        let (median_ms, worst_ms) = (milliseconds[RUNS / 2], milliseconds[RUNS * 19 / 20]);
-        Ok(Times { median_ms, worst_ms })
+        let count = milliseconds.len();
+        Self { median_ms: milliseconds[count / 2], worst_ms: milliseconds[count * 19 / 20] }
     }
 }
 
@@ -172,11 +188,16 @@ fn reader(title: &'static str, arguments: &[&str]) -> Reader {
     Reader { title, arguments }
 }
 
+/// The name of one of the image's packages.
+fn package(number: u64) -> String {
+    package_name(PACKAGE_FIRST + number * PACKAGE_STRIDE)
+}
+
 /// A Debian 12 with some packages of the generated tracker.
 fn layer() -> LayerBuilder {
     let mut status = String::new();
     for number in 0..PACKAGES {
-        let name = package_name(number);
+        let name = package(number);
         status.push_str(&format!(
             "Package: {name}\nStatus: install ok installed\nArchitecture: amd64\n\
              Version: 1.2.{number}-1\n\n"
@@ -213,6 +234,16 @@ impl Updating {
             Ok(())
         });
         Self { is_stopped, rounds, thread }
+    }
+
+    /// Updates that are done.
+    fn rounds(&self) -> u64 {
+        self.rounds.load(Ordering::Relaxed)
+    }
+
+    /// Whether no update will follow, though nobody stopped them.
+    fn has_failed(&self) -> bool {
+        self.thread.is_finished()
     }
 
     /// Waits for the last update; gives how many there were.
