@@ -97,7 +97,7 @@ impl Database {
     pub fn pending_packages(&self, limit: usize) -> Result<Vec<StoredPackage>, StoreError> {
         let sql = format!(
             "SELECT {COLUMNS} FROM pending JOIN package ON package.id = pending.package \
-             JOIN scope ON scope.id = package.scope ORDER BY package.id LIMIT ?1"
+             JOIN scope ON scope.id = package.scope ORDER BY pending.package LIMIT ?1"
         );
         self.session.all(READING, &sql, values![limit as u64], stored)
     }

@@ -14,6 +14,7 @@ mod indexing;
 mod leasing;
 pub(crate) mod matching;
 mod noticing;
+mod plans;
 mod random;
 mod registering;
 mod retiring;

@@ -29,6 +29,18 @@ pub(crate) struct SqliteSession {
     texts: RefCell<HashMap<Box<str>, Arc<str>>>,
 }
 
+#[cfg(test)]
+thread_local! {
+    static ASKED: RefCell<std::collections::BTreeSet<(&'static str, Arc<str>)>> =
+        RefCell::default();
+}
+
+/// What was asked in this thread, and what for.
+#[cfg(test)]
+pub(crate) fn asked() -> std::collections::BTreeSet<(&'static str, Arc<str>)> {
+    ASKED.take()
+}
+
 impl SqliteSession {
     /// Takes over a connection to the file at `path`, or to memory.
     pub(crate) fn new(connection: Connection, path: Option<PathBuf>) -> Self {
@@ -39,6 +51,8 @@ impl SqliteSession {
         let known = self.texts.borrow().get(sql).cloned();
         let text = known.unwrap_or_else(|| {
             let text: Arc<str> = translate(Dialect::Sqlite, sql).into();
+            #[cfg(test)]
+            ASKED.with_borrow_mut(|asked| asked.insert((doing, Arc::clone(&text))));
             self.texts.borrow_mut().insert(sql.into(), Arc::clone(&text));
             text
         });
